@@ -1756,9 +1756,15 @@ def _as_numbers(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+def _fitting(
+    name: str,
+    value: Any,
+    extents: dict[str, int],
+    dtype: type,
+    axes_of: Mapping[str, tuple[str | int, ...]] = AXES,
+) -> np.ndarray:
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
-    array, axes = _as_numbers(name, value), AXES[name]
+    array, axes = _as_numbers(name, value), axes_of[name]
     if array.ndim != len(axes) or any(
         a != s for a, s in zip(axes, array.shape, strict=True) if not isinstance(a, str)
     ):
@@ -1792,9 +1798,15 @@ def _own_numbers(array: np.ndarray) -> np.ndarray:
         return array.astype(np.int64, "C")
 
 
-def _checked(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+def _checked(
+    name: str,
+    value: Any,
+    extents: dict[str, int],
+    dtype: type,
+    axes_of: Mapping[str, tuple[str | int, ...]] = AXES,
+) -> np.ndarray:
     """The same, with every entry a finite number or a label."""
-    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    fitting, array = _fitting(name, value, extents, dtype, axes_of), np.asarray(value)
     if name not in CLASSES:
         good = np.isfinite(fitting)
     elif array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:

@@ -10,7 +10,7 @@ from symgrad.calculus.deriving.stops import without_stops
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
-from symgrad.compiler.planning.further_plan import FurtherPlan
+from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan
 from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.places.pieces import rows_at_once
 from symgrad.compiler.planning.samples_innermost import column_axis
@@ -27,6 +27,7 @@ from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.diagonals import with_diagonals
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.further.further_program import further_program
+from symgrad.passes.further.one_step import one_step
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.orders import with_memory_orders
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Phase, Plan
+    from symgrad.passes.further.one_step import OneStep
     from symgrad.spec.model import FurtherDerivative, Model, Spec
 
 T = TypeVar("T")
@@ -200,14 +202,28 @@ class Stages:
     def planned(self) -> PlannedModel:
         """All that a module is made of."""
         further = tuple(FurtherPlan(f.asked, f.derived, f.plan) for f in self.further)
+        stepping = StepPlan(self.stepping.step, self.stepping.plan) if self.stepping else None
         return PlannedModel(
-            self.model, self.plan, self.named_update, self.starts, self.state_starts, self.piece_rows, further
+            self.model,
+            self.plan,
+            self.named_update,
+            self.starts,
+            self.state_starts,
+            self.piece_rows,
+            further,
+            stepping,
         )
 
     @cached_property
     def further(self) -> tuple[FurtherStages, ...]:
         """The stages of every derivative that the spec asks for beyond the gradient."""
         return tuple(FurtherStages(self.model, asked=asked, first=self) for asked in self.model.spec.derive)
+
+    @cached_property
+    def stepping(self) -> StepStages | None:
+        """The stages of one step of time, where the network can go on step by step."""
+        step = one_step(self.standardised)
+        return StepStages(self.model, step=step) if step else None
 
     @cached_property
     def group_updates(self) -> tuple[Program, ...]:
@@ -285,16 +301,8 @@ class Stages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FurtherStages(Stages):
-    """The same for a derivative that is `asked` for beyond the gradient, from the stages of this on."""
-
-    asked: FurtherDerivative
-    first: Stages
-
-    @stage("Program → Program")
-    def adjoint(self) -> Program:
-        """The derivative as a program of its own."""
-        return further_program(self.asked, self.model, self.first.standardised, self.first.derived)
+class StagesBeside(Stages):
+    """The same for what a module computes beside the network and its gradient, by a program of its own."""
 
     @cached_property
     def takes_gradients_in(self) -> bool:
@@ -305,6 +313,31 @@ class FurtherStages(Stages):
     def column_axis(self) -> str:
         """Its tensors are stored row by row."""
         return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FurtherStages(StagesBeside):
+    """Those of a derivative that is `asked` for beyond the gradient, from the stages of this on."""
+
+    asked: FurtherDerivative
+    first: Stages
+
+    @stage("Program → Program")
+    def adjoint(self) -> Program:
+        """The derivative as a program of its own."""
+        return further_program(self.asked, self.model, self.first.standardised, self.first.derived)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStages(StagesBeside):
+    """Those of one step of time."""
+
+    step: OneStep
+
+    @stage("Program → Program")
+    def adjoint(self) -> Program:
+        """The step as a program of its own."""
+        return self.step.program
 
 
 STAGES = tuple(found for found in vars(Stages).values() if isinstance(found, Stage))

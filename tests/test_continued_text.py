@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from symgrad.cli import main
 from symgrad.errors import DataError
 from symgrad.prediction.continued_text import continued_text
-from symgrad.runtime.optional import sampled_labels
+from symgrad.runtime.optional.sequences import chances_by_windows, sampled_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,8 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def made(predict: Any = predict, **changes: Any) -> Any:
         facts = {"INPUTS": ("x",), "AXES": {"x": ("batch", WINDOW)}, "CLASSES": {"x": CLASSES}}
         for name, value in {**facts, "predict": predict}.items():
-            monkeypatch.setattr(sampled_labels, name, value)
+            for part in (sampled_labels, chances_by_windows):
+                monkeypatch.setattr(part, name, value, raising=False)
         module = {**facts, "SPEC_NAME": "letters", "sample": sample} | changes
         module = {name: value for name, value in module.items() if value is not None}
         return SimpleNamespace(module=SimpleNamespace(**module), fitted=())

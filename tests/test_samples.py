@@ -77,7 +77,7 @@ def test_labels_are_drawn_as_predictions_say(name: str, tmp_path: Path) -> None:
         ("found[len(seen) - 1]", "found[-1]", "others than the predictions say"),
         ("order[0]]) / temperature", "order[0]]) * temperature", "others than the predictions say"),
         ('kind="stable")[:most]', 'kind="stable")', "others than the predictions say"),
-        ("rng = _generator(seed)\n    _check_looks", "rng = _generator(0)\n    _check_looks", "others than"),
+        ("rng = _generator(seed)\n    for chances", "rng = _generator(0)\n    for chances", "others than"),
         ("if found[-1] == last:", "if found[-2] == last:", "does not end behind the label"),
         ("return found if found.ndim == 1", "labels.pop(); return found if found.ndim == 1", "others than"),
         ("temperature=1.0, top_k=None", "temperature=0, top_k=None", "is not temperature 1, all labels"),

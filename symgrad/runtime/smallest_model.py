@@ -39,6 +39,13 @@ RANGES = {"learning_rate": "(0, inf)"}
 NEVER_ZERO: tuple[str, ...] = ()  # since something is divided by it
 LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 STEP_MEMORY = ("grad",)  # what a step needs besides, of the parameters' size
+STEP_INPUTS = ("x",)  # what a step of time is given, where a recurrence can go on step by step
+STEP_AXES: dict[str, tuple[str | int, ...]] = {
+    "x": ("batch",),
+    "carry.h": ("batch",),
+}  # and what it carries on
+STEPS = {"x": 1}  # which axis of all counts steps
+PREDICTED_AT_STEP = 1  # how many tensors
 STOPPED: tuple[str, ...] = ()  # what reaches the loss through stop_gradient, where a formula has that
 GRADIENTS: tuple[str, ...] = ()  # what else has a derivative
 
@@ -53,6 +60,12 @@ class State(NamedTuple):
     """The optimiser's state: the number of steps made, and a vector per state variable."""
 
     step: np.ndarray
+
+
+class Carry(NamedTuple):
+    """What is carried from one step of time to the next."""
+
+    h: np.ndarray
 
 
 def init_params(seed: Any = 0) -> Params:
@@ -110,6 +123,19 @@ def _gradient(theta: Any, grad: Any, *given: Any) -> float:
 
 def _input_gradients(*given: Any) -> tuple[np.ndarray, ...]:
     return ()
+
+
+def _one_step(theta: Any, *given: Any) -> None:
+    x, h, work, n = given
+    work[:n] = h + theta[0] * x
+
+
+def _one_step_work_size(n: int) -> int:
+    return n
+
+
+def _one_step_results(work: Any, n: int) -> tuple[np.ndarray, ...]:
+    return np.copy(work[:n]), np.copy(work[:n]), np.zeros(n)
 
 
 def _update(theta: Any, grad: Any, step: Any, *setting: Any) -> None:

@@ -461,6 +461,9 @@ FURTHER_FUNCTIONS: Mapping[FurtherKind, str] = {
 }
 """What a module calls its function of a further derivative, where it has one of the kind."""
 
+STEP_FUNCTION = "step"
+"""What a module calls its function of one step of time."""
+
 
 @dataclass(frozen=True)
 class FurtherDerivative:

@@ -8,11 +8,24 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from fuzz.gradients import GARBAGE, Outcome, as_the_verifier_reads, compared, module_of, sound_point
+import numpy as np
+
+from fuzz.gradients import (
+    FLOOR,
+    GARBAGE,
+    Outcome,
+    as_the_verifier_reads,
+    compared,
+    differs,
+    module_of,
+    sound_point,
+)
 from fuzz.modules import with_garbage
 
 if TYPE_CHECKING:
     from random import Random
+
+    from fuzz.gradients import Point
 
 Spec = dict[str, Any]
 Formula = Callable[["Step"], str]
@@ -372,8 +385,33 @@ def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     point = sound_point(written, dict(module.SHAPES), random, {"T": steps})
     if point is None:
         return Outcome("unsound")
-    outcomes = [compared(own, with_garbage(module, garbage), point) for garbage in GARBAGE]
+    outcomes = []
+    for garbage in GARBAGE:
+        filled = with_garbage(module, garbage)
+        outcomes += [compared(own, filled, point), _in_time(filled, point)]
     outcomes.append(as_the_verifier_reads(own, point))
     if random.random() < WRITTEN_OUT:
         outcomes.append(compared(written, module_of(written, by_rows), point))
     return next((outcome for outcome in outcomes if outcome.failed), outcomes[0])
+
+
+def _in_time(module: Any, point: Point) -> Outcome:
+    """One step of time after the other, where the module has such, against the outputs by the oracle."""
+    if not hasattr(module, "step"):
+        return Outcome("right")
+    params = module.unflatten(np.concatenate([np.ravel(point.arrays[name]) for name in module.SHAPES]))
+    steps, carry, found = module.STEPS, None, []
+    inputs = {name: point.arrays[name] for name in module.STEP_INPUTS}
+    count = next(inputs[name].shape[place] for name, place in steps.items() if name in inputs)
+    for number in range(count):
+        given = (a.take(number, steps[name]) if name in steps else a for name, a in inputs.items())
+        predicted, carry = module.step(params, carry, *given)
+        found.append(predicted if isinstance(predicted, tuple) else (predicted,))
+    rounded = [meaning.outputs for meaning in point.rounded]
+    for place, (name, right) in enumerate(zip(module.PREDICTED, point.exact.outputs, strict=True)):
+        each = [one[place] for one in found]
+        ours = np.stack(each, steps[name]) if name in steps else each[-1]
+        noise = [np.ravel(outputs[place]) for outputs in rounded]
+        if wrong := differs(np.ravel(ours), np.ravel(right), noise, FLOOR["float64"]):
+            return Outcome("wrong step", f"{name}: {wrong}")
+    return Outcome("right")

@@ -21,6 +21,7 @@ COMPUTING = {
     *("_forward", "_predict", "_loss", "_gradient", "_backward", "accumulate", "_array", "_gemm_by_numpy"),
     *("_copied", "_bits", "_from_bits", "_step_gradient", "accumulate_rows", "clear_rows"),
     *(f"_{name}" for name in FURTHER_FUNCTIONS.values()),
+    *("_one_step", "_one_step_results"),
 }
 OPTIMISER = {
     *("euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"),
@@ -55,7 +56,7 @@ SAMPLING = {
         "_predicted_of",
         "_check_looks_back",
     ),
-    *("_chances_of_next", "_drawn"),
+    *("_chances_of_next", "_drawn", "_as_chances", "_chances_in_turn"),
 }
 FUNCTIONS = {
     *("exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"),
@@ -78,6 +79,7 @@ PUBLIC = {
         "_by_pieces",
     ),
     *("_gradients_in_work", "_updated", "_train_step", "Gradients", "_truncated_normal", "_orthogonal"),
+    *("step", "_stepped", "_at_step", "_given_at_step", "_nothing", "Carry", "_one_step_work_size"),
     *FURTHER_FUNCTIONS.values(),
     *(f"_{name}{part}" for name in FURTHER_FUNCTIONS.values() for part in ("_work_size", "_results")),
 }

@@ -1,4 +1,4 @@
-"""A derivative beyond the gradient, planned: it has steps and a workspace of its own."""
+"""What a module computes beside the network and its gradient, planned, each with a workspace of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Plan, Step
+    from symgrad.passes.further.one_step import OneStep
     from symgrad.spec.model import FurtherDerivative
+
+
+def compiled_names(stem: str) -> tuple[str, str, str]:
+    """The names of what computes something, of the size of its workspace, and of what of that callers get."""
+    return f"_{stem}", f"_{stem}_work_size", f"_{stem}_results"
+
+
+def steps_of(plan: Plan) -> tuple[Step, ...]:
+    """All steps of a plan, in order."""
+    return tuple(step for phase in plan.phases for step in phase.steps)
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step of time, and the plan by which it is computed."""
+
+    step: OneStep
+    plan: Plan
+    compiled = compiled_names("one_step")
 
 
 @dataclass(frozen=True)
@@ -25,14 +45,9 @@ class FurtherPlan:
         return self.asked.function
 
     @property
-    def compiled(self) -> tuple[str, ...]:
-        """The names of what computes it, of the size of its workspace, and of what of that callers get."""
-        return f"_{self.function}", f"_{self.function}_work_size", f"_{self.function}_results"
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """All steps, in order."""
-        return tuple(step for phase in self.plan.phases for step in phase.steps)
+    def compiled(self) -> tuple[str, str, str]:
+        """The names of its functions that callers do not use."""
+        return compiled_names(self.function)
 
     @property
     def takes_direction(self) -> bool:

@@ -67,6 +67,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         frozen=model.frozen,
         further=tuple((asked.function, asked.kind) for asked in spec.derive),
         writes_on=writes_on(model),
+        goes_on=bool(model.carried),
         seed=(train.seed,) if draws(model) else (),
         predicted=("prediction",) if model.prediction is not None else model.outputs,
         spare=tuple(t.name for t in spec.inputs if t.name not in predicted_from(model)),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.verifier.behaviour.stepped import goes_on
 from symgrad.verifier.behaviour.workbench import Bench, refusal
 
 if TYPE_CHECKING:
@@ -79,13 +80,9 @@ def _expected(
     bench: Bench, start: Sequence[int], temperature: float, most: int | None, seed: int
 ) -> list[int]:
     """The same, label by label: the likeliest are in front, of equal ones the lowest."""
-    window, rng, found = int(bench.case.inputs[0].axes[1]), np.random.default_rng(seed), list(start)
+    rng, found = np.random.default_rng(seed), list(start)
     for _ in range(_LENGTH):
-        seen = found[-window:]
-        row = np.zeros((1, window), np.int64)
-        row[0, : len(seen)] = seen
-        chances = np.asarray(bench.module.predict(bench.params(), row), np.float64)[0]
-        chances = chances if chances.ndim == 1 else chances[len(seen) - 1]
+        chances = _chances_behind(bench, found)
         ranked = [label for _, label in sorted(zip(-chances, range(len(chances)), strict=True))][:most]
         if temperature == 0:
             found.append(ranked[0])
@@ -93,6 +90,21 @@ def _expected(
         weights = (chances[ranked] / chances[ranked[0]]) ** (1 / temperature)
         found.append(int(rng.choice(ranked, p=weights / weights.sum())))
     return found
+
+
+def _chances_behind(bench: Bench, labels: Sequence[int]) -> Array:
+    """What the network says of the label behind these: by the last ones in its window, or having read all."""
+    if goes_on(bench.module) and bench.module.PREDICTED[0] in bench.module.STEPS:
+        carry = None
+        for label in labels:
+            predicted, carry = bench.module.step(bench.params(), carry, [label])
+        return np.asarray(predicted[0], np.float64)
+    window = int(bench.case.inputs[0].axes[1])
+    seen = labels[-window:]
+    row = np.zeros((1, window), np.int64)
+    row[0, : len(seen)] = seen
+    chances = np.asarray(bench.module.predict(bench.params(), row), np.float64)[0]
+    return chances if chances.ndim == 1 else np.asarray(chances[len(seen) - 1])
 
 
 def _are_chances(bench: Bench, rows: Array) -> bool:

@@ -22,6 +22,7 @@ from symgrad.verifier.behaviour import (
     sampled,
     saved,
     sizes,
+    stepped,
 )
 from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
 from symgrad.verifier.behaviour.workbench import Bench, first_line
@@ -61,7 +62,7 @@ class Behaviour:
 
 
 SIZES, MANY, RAW, LONG = "other sizes", "many epochs", "raw rows", "own verify at length"
-SEEDS, SAMPLES = "own verify by seeds", "samples"
+SEEDS, SAMPLES, STEPS = "own verify by seeds", "samples", "steps of time"
 OF_EDITED = frozenset((SIZES, MANY, RAW, LONG, SEEDS))
 """Behaviours that only edited modules are tried for, as the others say enough of emitted text."""
 
@@ -77,6 +78,7 @@ BEHAVIOURS = {
     "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
     "checkpoints": Behaviour("save and load: all comes back, nothing foreign is taken", saved.checkpoints),
+    STEPS: Behaviour("step: one after the other as the whole, bad ones named", stepped.steps),
     SAMPLES: Behaviour("sample: labels drawn as predictions say, bad arguments named", sampled.samples),
     RAW: Behaviour("tables, words and gaps, as those in training were", raw_rows.raw_rows),
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
@@ -154,6 +156,8 @@ def _concerns(name: str, case: BehaviourCase) -> bool:
         return declared.is_long(case)
     if name == SAMPLES:
         return case.writes_on
+    if name == STEPS:
+        return case.goes_on
     return case.has_loss or name not in ("epochs", "fit")
 
 

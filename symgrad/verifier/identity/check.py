@@ -102,6 +102,9 @@ class ExactReference:
             if due is None:
                 raise TextFaultError(f"the text tells of a tensor '{name}', which the spec does not have")
             demand_same(f"the tensor {name}", values, due, digits, self.same, self.admits)
+        for place, values in enumerate(outcome.in_time):
+            what, due = f"predict ({place})", self.expected[f"predict ({place})"]
+            demand_same(f"{what} step by step", values, due, digits, self.same, self.admits)
         for what, values, due in outcome.steps:
             demand_same(what, values, due, digits, self.same, self.admits)
         return digits

@@ -12,6 +12,7 @@ import operator
 import sys
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ class Machine:
         self.names |= {name: remembered(self.names[name]) for name in self.text.kernels}
         self.names |= scalar
         self.names |= {
-            "np": _NumPy(scalar, self._vector),
+            "np": _NumPy(scalar, self._vector, self._zeros),
             "float": lambda value: value,
             "view": lambda vector, start, shape: vector.part(start, shape) if vector.shape else vector,
             "gemm": remembered(self._gemm),
@@ -147,6 +148,7 @@ class Machine:
             "_arguments": lambda names, arrays: self._laid_out(arguments, names, arrays),
             "_by_rows": lambda names, arrays: self._laid_out(self._given, names, arrays),
             "_as_vector": lambda _, vector: vector,
+            "_given_at_step": self._given_at_step,
             "DTYPE": None,
         }
 
@@ -184,12 +186,27 @@ class Machine:
             start += values.size
         return memory
 
-    def _given(self, names: Sequence[str], arrays: Sequence[Array], *_: Any) -> tuple[list[Array], list[int]]:
-        extents: dict[str, int] = {}
+    def _given(
+        self,
+        names: Sequence[str],
+        arrays: Sequence[Array],
+        *_: Any,
+        axes: Mapping[str, Sequence[int | str]] | None = None,
+    ) -> tuple[list[Array], list[int]]:
+        extents: dict[Any, int] = {}
         for name, array in zip(names, arrays, strict=True):
-            extents.update(zip(self.names["AXES"][name], array.shape, strict=True))
+            extents.update(zip((axes or self.names["AXES"])[name], array.shape, strict=True))
         free = [extents.get(a, 1) for a in self.names["FREE_AXES"]]
         return [np.atleast_1d(array) for array in arrays], list(self.names["_sizes"](*free))
+
+    def _given_at_step(self, names: Sequence[str], arrays: Sequence[Any]) -> Any:
+        """What one step of time is given, and what is carried to it: zeros at first, which the text makes."""
+        exact = [a.array() if isinstance(a, View) else np.asarray(a, dtype=object) for a in arrays]
+        return self._laid_out(partial(self._given, axes=self.text.facts["STEP_AXES"]), names, exact)
+
+    def _zeros(self, shape: Sequence[int], *_: Any) -> View:
+        numbers = self.arithmetic.array(np.zeros([*map(whole_number, shape)]))
+        return laid_over(numbers, self.kind, "zeros")
 
     def _laid_out(self, arguments: Any, names: Sequence[str], arrays: Sequence[Array]) -> Any:
         found, extents = arguments(names, arrays)
@@ -264,9 +281,14 @@ class _Mathematics:
 class _NumPy:
     """NumPy for a text: its functions of numbers are those of the arithmetic, its new vectors are garbage."""
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]], empty: Callable[..., View]) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, Callable[..., Any]],
+        empty: Callable[..., View],
+        zeros: Callable[..., View],
+    ) -> None:
         named = {row.numpy: functions[row.name] for row in SCALARS.values() if row.numpy}
-        self._functions = {**functions, **named, "isfinite": lambda _: True, "empty": empty}
+        self._functions = {**functions, **named, "isfinite": lambda _: True, "empty": empty, "zeros": zeros}
 
     def __getattr__(self, name: str) -> Any:
         return self._functions.get(name) or getattr(np, name)

@@ -33,6 +33,7 @@ ENTRIES = (
     "_first_states",
     "_sizes",
     "_tensors",
+    "step",
 )
 """The functions under trial in every text."""
 
@@ -51,6 +52,7 @@ REPLACED = frozenset(
             "_given",
             "_as_vector",
             "_with_memory",
+            "_given_at_step",
             "euclidean_norm",
         ),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from symgrad.verifier.identity.memory.bounded_memory import BoundsError, View
 from symgrad.verifier.identity.training.step_gradients import step_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from symgrad.verifier.identity.machine import Machine
     from symgrad.verifier.interpretation.array_library import Array
@@ -22,7 +23,8 @@ class TextOutcome(NamedTuple):
 
     `loss` is what the gradient is of, `evaluation` what the function `loss` gives, `by_key` the loss and the
     gradient by another key than that of inference, where something is drawn. `tensors` are those
-    of the spec that it finds in its workspace by name, `steps` what steps form and must.
+    of the spec that it finds in its workspace by name, `steps` what steps form and must. `in_time` is what is
+    predicted one step of time after the other, by the place of a prediction.
     """
 
     loss: Any
@@ -34,6 +36,7 @@ class TextOutcome(NamedTuple):
     steps: Sequence[tuple[str, Array, Array]] = ()
     evaluation: Any = None
     by_key: tuple[Any, ...] = ()
+    in_time: Sequence[Array] = ()
 
 
 def outcome_of(
@@ -62,8 +65,9 @@ def outcome_of(
     names, data = machine.names, (*inputs, *targets)
     outputs = _as_list(names["forward"](theta(), *inputs))
     prediction = _as_list(names["predict"](theta(), *inputs))
+    in_time = in_time_of(names, prediction, inputs, partial(names.get("step", tuple), theta()))
     if "_gradient" not in names:
-        return TextOutcome(None, None, [], outputs, prediction)
+        return TextOutcome(None, None, [], outputs, prediction, in_time=in_time)
     loss = names["loss"](theta(), *data)
     again, vector = names["loss_and_grad"](theta(), *data)
     if not differ and loss != again and not (loss != loss and again != again):
@@ -74,7 +78,29 @@ def outcome_of(
     slopes = [np.asarray(array, dtype=object) for array in given]
     tensors = _tensors(machine, theta(), data)
     by_key = () if key is None else _by_key(names["loss_and_grad"](theta(), *data, key.seed, key.step))
-    return TextOutcome(again, gradient, slopes, outputs, prediction, tensors, steps, loss, by_key)
+    return TextOutcome(again, gradient, slopes, outputs, prediction, tensors, steps, loss, by_key, in_time)
+
+
+def in_time_of(
+    facts: Mapping[str, Any], whole: Sequence[Array], inputs: Sequence[Array], step: Callable[..., Any]
+) -> list[Array]:
+    """What a module predicts where it goes on step by step of time, in the shape of the `whole`."""
+    if "STEPS" not in facts:
+        return []
+    places, carry = facts["STEPS"], None
+    found: list[list[Array]] = []
+    arrays = dict(zip((*facts["INPUTS"], *facts["PREDICTED"]), (*inputs, *whole), strict=True))
+    for number in range(next(arrays[name].shape[place] for name, place in places.items())):
+        given = (
+            arrays[name].take(number, axis=places[name]) if name in places else arrays[name]
+            for name in facts["STEP_INPUTS"]
+        )
+        predicted, carry = step(carry, *given)
+        found.append(list(predicted) if isinstance(predicted, tuple) else [predicted])
+    return [
+        np.stack([one[n] for one in found], axis=places[name]) if name in places else found[-1][n]
+        for n, name in enumerate(facts["PREDICTED"])
+    ]
 
 
 def _by_key(answer: tuple[Any, View]) -> tuple[Any, Array]:

@@ -62,9 +62,9 @@ class BehaviourCase(NamedTuple):
     micro-batch; `work` the operations of one loss; `is_calm` is whether training on the sample stays finite
     and carries rounding nowhere. `no_hyper` are names that are no hyper-parameters. `further` are functions
     of derivatives beyond the gradient, with their kinds. What is `predicted` depends on no `spare` input.
-    Where a network `writes_on`, it says of sequences of labels which comes next. `numbers` are whole numbers
-    at which an edited module may act otherwise, `edited_numbers` all that stand in its edits. Where something
-    is drawn, `seed` is what training draws by.
+    Where a network `writes_on`, it says of sequences of labels which comes next; where it `goes_on`, it may
+    do so step by step of time. `numbers` are whole numbers at which an edited module may act otherwise,
+    `edited_numbers` all that stand in its edits. Where something is drawn, `seed` is what training draws by.
     """
 
     name: str
@@ -92,6 +92,7 @@ class BehaviourCase(NamedTuple):
     further: tuple[tuple[str, FurtherKind], ...] = ()
     spare: tuple[str, ...] = ()
     writes_on: bool = False
+    goes_on: bool = False
     predicted: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     edited_numbers: tuple[float, ...] = ()

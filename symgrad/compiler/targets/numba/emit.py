@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from symgrad.compiler.kernels.step_clock import TICKS, StepClock, TimedStatement
+from symgrad.compiler.targets.numba.beside import step_functions
 from symgrad.compiler.targets.numba.facts import facts_of, fields_of, opening_of, told
 from symgrad.compiler.targets.numba.lowered_model import LoweredModel, lowered_model
 from symgrad.compiler.targets.numba.model_definitions import ModelDefinitions
@@ -71,9 +72,11 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
     network = tuple(map(_printed, definitions.network()))
     training = tuple(map(_printed, definitions.training()))
     further = tuple(map(_printed, definitions.further()))
+    stepping = tuple(map(_printed, definitions.stepping()))
+    carry = step_functions.carry_fields(lowered.stepping) if lowered.stepping else ()
     kernels, parts = tuple(map(_kernel, lowered.drivers.kernels.values())), tuple(needed_parts(lowered))
     parameters, states = fields_of(lowered.program, lowered.states, draws=definitions.calls.draws)
-    compiled = (*kernels, *network, *further, *training)
+    compiled = (*kernels, *network, *further, *stepping, *training)
     return ModuleText(
         opening=opening_of(model, shown, update),
         imports=merged_imports(parts, _OWN_IMPORTS),
@@ -85,6 +88,8 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
         network=network,
         training=training,
         further=further,
+        stepping=stepping,
+        carry=carry,
         interface=tuple(definitions.interface()),
         told=told(lowered, definitions.calls, compiled),
         runtime=parts,
@@ -94,7 +99,7 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
 def _clocked(lowered: LoweredModel) -> tuple[tuple[Definition, ...], StepClock]:
     """The drivers once more, with readings of a clock."""
     definitions = ModelDefinitions(lowered)
-    parts = (*definitions.network(), *definitions.further(), *definitions.training())
+    parts = (*definitions.network(), *definitions.further(), *definitions.stepping(), *definitions.training())
     drivers = [found for found in parts if isinstance(found, Driver)]
     clock = StepClock(frozenset(driver.name for driver in drivers))
     return tuple(_with_clock(driver, clock) for driver in drivers), clock

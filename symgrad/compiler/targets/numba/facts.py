@@ -13,6 +13,7 @@ from symgrad.compiler.kernels.kernels import BLOCK
 from symgrad.compiler.planning import row_blocks
 from symgrad.compiler.planning.least_sizes import least_sizes
 from symgrad.compiler.planning.trained_spans import spans_of, trained_size
+from symgrad.compiler.targets.numba.beside import step_functions
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs, never_zero
@@ -169,6 +170,7 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         ),
         *_stopped(model),
         *_averaging(model, plan, calls),
+        *(step_functions.told(lowered.stepping) if lowered.stepping else ()),
         FactText("IGNORED", ignored, "labels that mean: none"),
         FactText("LEAST_SIZES", _dictionary(least_sizes(plan.program).items()), "of free axes, where over 1"),
         FactText("SCORED", _quoted(scored), "what predictions are scored against, where targets are several"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
 from symgrad.compiler.kernels.update_kernels import (
@@ -13,6 +13,7 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
+from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan, steps_of
 from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step
 from symgrad.compiler.planning.plan import Phase
 from symgrad.compiler.planning.update_plan import plan_update
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Expression, Instruction
-    from symgrad.compiler.planning.further_plan import FurtherPlan
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.starting.first_values import FirstValues
     from symgrad.spec.model import Model
@@ -44,7 +44,8 @@ class PlannedModel:
     """A model with its plan; `update` is a step of the optimiser over hyper-parameters.
 
     `starts` and `states` are what parameters and states start from, `piece_rows` the rows whose gradient is
-    computed at once, 0 for all, `further` the derivatives that the spec asks for beyond the gradient.
+    computed at once, 0 for all, `further` the derivatives that the spec asks for beyond the gradient,
+    `stepping` one step of time where the network can go on step by step.
     """
 
     model: Model
@@ -54,23 +55,32 @@ class PlannedModel:
     states: Mapping[str, sp.Expr]
     piece_rows: int
     further: tuple[FurtherPlan, ...] = ()
+    stepping: StepPlan | None = None
+
+    @property
+    def beside(self) -> tuple[FurtherPlan | StepPlan, ...]:
+        """What the module computes beside the network and its gradient."""
+        return (*self.further, *((self.stepping,) if self.stepping else ()))
 
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of all that the module computes."""
-        return (self.plan, *(found.plan for found in self.further))
+        return (self.plan, *(found.plan for found in self.beside))
 
     @property
     def sectioned(self) -> tuple[str, ...]:
         """The functions whose sections, where they are long, are named after them, with a number."""
-        return (*SECTIONED, *(f"_{found.function}" for found in self.further))
+        return (*SECTIONED, *(found.compiled[0] for found in self.beside))
+
+
+P = TypeVar("P", FurtherPlan, StepPlan)
 
 
 @dataclass(frozen=True)
-class LoweredFurther:
-    """The instructions of a derivative beyond the gradient."""
+class LoweredBeside(Generic[P]):
+    """The instructions of what a module computes beside the network and its gradient."""
 
-    planned: FurtherPlan
+    planned: P
     drivers: FunctionBodies
     body: Sections
 
@@ -101,12 +111,18 @@ class LoweredModel:
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
     piece_rows: int
-    further: tuple[LoweredFurther, ...]
+    further: tuple[LoweredBeside[FurtherPlan], ...]
+    stepping: LoweredBeside[StepPlan] | None
+
+    @property
+    def beside(self) -> tuple[LoweredBeside[Any], ...]:
+        """What the module computes beside the network and its gradient."""
+        return (*self.further, *((self.stepping,) if self.stepping else ()))
 
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of all that the module computes."""
-        return (self.plan, *(found.planned.plan for found in self.further))
+        return (self.plan, *(found.planned.plan for found in self.beside))
 
     @property
     def program(self) -> Program:
@@ -124,7 +140,7 @@ class LoweredModel:
     @property
     def sections(self) -> tuple[Sections, ...]:
         """The bodies of all drivers of the network."""
-        return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.further))
+        return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.beside))
 
     @property
     def called(self) -> set[str]:
@@ -146,7 +162,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
     own = OWN_NAMES.union(
         *(_section_names(plan, planned.sectioned) for plan in planned.plans),
         *(part.functions for part in parts),
-        *(found.compiled for found in planned.further),
+        *(found.compiled for found in planned.beside),
     )
     drivers = FunctionBodies(plan, own, batch_axis=model.batch_axis)
     names = state_names(update, OWN_NAMES)
@@ -166,14 +182,15 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
-        further=tuple(_lowered_further(found, own, drivers) for found in planned.further),
+        further=tuple(_lowered_beside(found, own, drivers) for found in planned.further),
+        stepping=_lowered_beside(planned.stepping, own, drivers) if planned.stepping else None,
     )
 
 
-def _lowered_further(planned: FurtherPlan, own: Collection[str], beside: FunctionBodies) -> LoweredFurther:
+def _lowered_beside(planned: P, own: Collection[str], beside: FunctionBodies) -> LoweredBeside[P]:
     drivers = FunctionBodies(planned.plan, own, beside)
-    body = drivers.sections(Phase("gradient", planned.steps), LONGEST_SECTION)
-    return LoweredFurther(planned, drivers, body)
+    body = drivers.sections(Phase("gradient", steps_of(planned.plan)), LONGEST_SECTION)
+    return LoweredBeside(planned, drivers, body)
 
 
 def _section_names(plan: Plan, drivers: Collection[str]) -> Iterator[str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.standing import standing
 from symgrad.compiler.planning.trained_spans import spans_of
-from symgrad.compiler.targets.numba import further_functions, interface, network, steps, update_parts
+from symgrad.compiler.targets.numba import interface, network, steps, update_parts
+from symgrad.compiler.targets.numba.beside import further_functions, step_functions
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
@@ -57,6 +58,11 @@ class ModelDefinitions:
         for found in self.lowered.further:
             yield from further_functions.computed(self.calls, found)
 
+    def stepping(self) -> Iterator[Definition | Driver]:
+        """One step of time, where the network can go on step by step."""
+        if self.lowered.stepping:
+            yield from step_functions.computed(self.calls, self.lowered.stepping)
+
     def _standing(self) -> Iterator[str]:
         """Those of the spec's own tensors that are in memory after the loss, in the order of computation."""
         own = {equation.name for equation in self.lowered.model.equations}
@@ -97,6 +103,8 @@ class ModelDefinitions:
         yield from interface.evaluations(calls, self.outputs, self.predictions)
         for found in lowered.further:
             yield further_functions.offered(calls, found)
+        if lowered.stepping:
+            yield step_functions.offered(lowered.stepping)
         if writes_on(lowered.model):
             yield interface.sampled()
         if not lowered.program.loss:

@@ -82,7 +82,11 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     else:
         yield "optional/without_loss"
     if writes_on(lowered.model):
-        yield "optional/sampled_labels"
+        in_steps = lowered.stepping is not None and lowered.stepping.planned.step.predicts_steps
+        found = ("chances", f"chances_by_{'steps' if in_steps else 'windows'}", "sampled_labels")
+        yield from (f"optional/sequences/{name}" for name in found)
+    if lowered.stepping:
+        yield "optional/sequences/steps_of_time"
     if lowered.further:
         yield "optional/further_derivatives"
     yield from ("whole_files", "array_archives", "given_rows", "checkpoints")

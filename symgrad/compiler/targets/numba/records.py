@@ -128,6 +128,8 @@ class ModuleText:
     network: tuple[Definition, ...]
     training: tuple[Definition, ...]
     further: tuple[Definition, ...]
+    stepping: tuple[Definition, ...]
+    carry: tuple[FieldText, ...]
     interface: tuple[Definition, ...]
     told: tuple[FactText, ...]
     runtime: tuple[RuntimePart, ...]

@@ -48,7 +48,7 @@ def _argument(lowered: LoweredModel, tensor: Tensor) -> ArgumentText:
     return ArgumentText(
         name=tensor.name,
         variable=lowered.drivers.names[tensor.name],
-        axes=as_tuple(repr(a.name) if a.size is None else str(a.size) for a in tensor.axes),
+        axes=shape_told(tensor),
         classes=tensor.classes,
         ignore=tensor.ignore,
         is_batched=bool(tensor.axes) and tensor.axes[0].name == lowered.model.batch_axis != "",
@@ -56,6 +56,11 @@ def _argument(lowered: LoweredModel, tensor: Tensor) -> ArgumentText:
         is_spare=tensor.kind == "input" and tensor.name not in predicted_from(lowered.model),
         batch_shape=as_tuple(map(NUMBA.text, views.shape_in_memory(tensor.name))),
     )
+
+
+def shape_told(tensor: Tensor) -> str:
+    """The axes of a tensor as a tuple of Python: sizes, and the names of free ones."""
+    return as_tuple(repr(a.name) if a.size is None else str(a.size) for a in tensor.axes)
 
 
 def result(lowered: LoweredModel, name: str, tensor: str) -> ResultText:

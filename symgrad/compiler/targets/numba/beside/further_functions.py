@@ -14,7 +14,8 @@ from symgrad.compiler.targets.numba.tensor_texts import result_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from symgrad.compiler.targets.numba.lowered_model import LoweredFurther
+    from symgrad.compiler.planning.further_plan import FurtherPlan
+    from symgrad.compiler.targets.numba.lowered_model import LoweredBeside
     from symgrad.compiler.targets.numba.signatures import Signatures
     from symgrad.spec.model import FurtherKind
 
@@ -31,7 +32,7 @@ _DIRECTION = (
 )
 
 
-def computed(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | Driver]:
+def computed(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Iterator[Definition | Driver]:
     """The size of its workspace, what computes it, and what of the workspace callers get."""
     (name, size_of, results_of), views = found.planned.compiled, found.drivers.views
     size = (f"return {NUMBA.text(views.work_size)}",)
@@ -50,7 +51,7 @@ def computed(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | 
         yield Definition(results_of, listed(["work", *calls.extents]), (doc,), lines)
 
 
-def offered(calls: Signatures, found: LoweredFurther) -> Definition:
+def offered(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Definition:
     """What callers use."""
     arguments = [a.variable for a in (calls.arguments if found.planned.takes_targets else calls.inputs)]
     names = "INPUTS + TARGETS" if found.planned.takes_targets else "INPUTS"
@@ -68,5 +69,5 @@ def offered(calls: Signatures, found: LoweredFurther) -> Definition:
     return Definition(function, listed(["params", *arguments]), (said,), (line,))
 
 
-def _said(found: LoweredFurther) -> str:
+def _said(found: LoweredBeside[FurtherPlan]) -> str:
     return _SAID[found.planned.asked.kind].format(*found.planned.asked.of)

@@ -1,12 +1,13 @@
 """Sequences written on by a network that says which label comes next."""
 
-from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from symgrad.runtime.given_arrays import _as_numbers, _generator, _whole
-from symgrad.runtime.smallest_model import AXES, CLASSES, INPUTS, Params, predict
+from symgrad.runtime.optional.sequences.chances_by_windows import _chances_in_turn
+from symgrad.runtime.smallest_model import CLASSES, INPUTS, Params
 
 
 def _sampled(
@@ -19,9 +20,8 @@ def _sampled(
     if not _is_temperature(temperature):
         raise ValueError(f"temperature: expected a number from 0, got {temperature!r}")
     rng = _generator(seed)
-    _check_looks_back(params, len(found))
-    for _ in range(length):
-        found.append(_drawn(_chances_of_next(params, found), float(temperature), most, rng))
+    for chances in islice(_chances_in_turn(params, found), length):
+        found.append(_drawn(chances, float(temperature), most, rng))
         if found[-1] == last:
             break
     return found
@@ -56,44 +56,6 @@ def _are_labels(given: np.ndarray) -> bool:
 def _is_temperature(value: Any) -> bool:
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     return bool(is_number and 0 <= value <= float(np.finfo(np.float64).max))
-
-
-def _predicted_of(params: Params, labels: Sequence[int]) -> np.ndarray:
-    """What the network says of one window of labels: for each place in it, or of what comes behind all."""
-    found: np.ndarray = np.asarray(predict(params, np.array([labels], np.int64)), np.float64)[0]
-    if not np.isfinite(found).all():
-        raise ValueError("params: what the network predicts with them is not finite")
-    if found.min() < 0 or np.abs(found.sum(-1) - 1).max() > 1e-3:
-        raise ValueError("sample: what this network predicts are no chances that add up to 1")
-    return found
-
-
-def _check_looks_back(params: Params, given: int) -> None:
-    """What is behind a place, where nothing is yet, must not matter to what is predicted there.
-
-    It is changed behind the first 1, 2, 4, 8, ... labels and behind all but the last.
-    """
-    name = INPUTS[0]
-    window, classes = int(AXES[name][1]), CLASSES[name]
-    found = _predicted_of(params, [0] * window)
-    if found.ndim == 1:
-        if given < window:
-            at_least = f"at least {window} labels, behind which the network says what comes"
-            raise ValueError(f"start: expected {at_least}, got {given}")
-        return
-    for seen in {window - 1, *(2**n for n in range(window.bit_length()) if 2**n < window)}:
-        other = _predicted_of(params, [0] * seen + [classes - 1] * (window - seen))
-        if not np.allclose(found[:seen], other[:seen], rtol=1e-4, atol=1e-6):
-            remedy = "it could with causal=true in its attention"
-            raise ValueError(f"sample: this network looks at what comes behind a place; {remedy}")
-
-
-def _chances_of_next(params: Params, labels: Sequence[int]) -> np.ndarray:
-    """The chances of each label behind these, of which the network sees the last ones."""
-    window = int(AXES[INPUTS[0]][1])
-    seen = labels[-window:]
-    found = _predicted_of(params, [*seen, *[0] * (window - len(seen))])
-    return found if found.ndim == 1 else np.asarray(found[len(seen) - 1])
 
 
 def _drawn(chances: np.ndarray, temperature: float, most: int | None, rng: np.random.Generator) -> int:

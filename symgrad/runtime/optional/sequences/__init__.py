@@ -1,0 +1,1 @@
+"""What a module has for sequences: one step of time, and labels written on."""
