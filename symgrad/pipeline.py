@@ -27,6 +27,7 @@ from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.diagonals import with_diagonals
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.further.further_program import further_program
+from symgrad.passes.further.network_inputs import network_inputs
 from symgrad.passes.further.one_step import one_step
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
@@ -44,6 +45,7 @@ from symgrad.passes.stabilise import stabilise
 from symgrad.passes.standardised import with_standardised
 from symgrad.passes.windowing.windows import with_windows
 from symgrad.spec.expand import expand
+from symgrad.spec.expansion.layers.network_functions import model_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Phase, Plan
     from symgrad.passes.further.one_step import OneStep
-    from symgrad.spec.model import FurtherDerivative, Model, Spec
+    from symgrad.spec.model import FurtherDerivative, Model, NetworkFunction, Spec
 
 T = TypeVar("T")
 
@@ -201,7 +203,10 @@ class Stages:
     @property
     def planned(self) -> PlannedModel:
         """All that a module is made of."""
-        further = tuple(FurtherPlan(f.asked, f.derived, f.plan) for f in self.further)
+        further = (
+            *(FurtherPlan(f.asked, f.derived, f.plan) for f in self.further),
+            *(FurtherPlan(f.asked, f.derived, f.plan) for f in self.networks),
+        )
         stepping = StepPlan(self.stepping.step, self.stepping.plan) if self.stepping else None
         return PlannedModel(
             self.model,
@@ -224,6 +229,18 @@ class Stages:
         """The stages of one step of time, where the network can go on step by step."""
         step = one_step(self.standardised)
         return StepStages(self.model, step=step) if step else None
+
+    @cached_property
+    def networks(self) -> tuple[NetworkStages, ...]:
+        """The stages of every network by itself."""
+        parameters = self.formulas.of_kind("parameter")
+        shapes = {p.name: tuple(axis.size or 0 for axis in p.axes) for p in parameters}
+        return tuple(
+            NetworkStages(
+                model_of(self.model, found, network_inputs(found, self.formulas), shapes), asked=found
+            )
+            for found in self.model.networks
+        )
 
     @cached_property
     def group_updates(self) -> tuple[Program, ...]:
@@ -326,6 +343,13 @@ class FurtherStages(StagesBeside):
     def adjoint(self) -> Program:
         """The derivative as a program of its own."""
         return further_program(self.asked, self.model, self.first.standardised, self.first.derived)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkStages(StagesBeside):
+    """Those of a network by itself, of a model that is that network alone."""
+
+    asked: NetworkFunction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -140,8 +141,12 @@ def _layers(params: Mapping[str, Any], name: str, value: Any, depth: int) -> Any
     return value
 
 
-def _drawn(random: Random) -> tuple[dict[str, Any], Callable[..., Any], dict[str, Any]]:
-    """A spec of two networks called at points of several sets, its loss in NumPy, and its points."""
+def _drawn(
+    random: Random,
+) -> tuple[dict[str, Any], Callable[..., Any], dict[str, Any], dict[str, tuple[Callable[..., Any], Any]]]:
+    """A spec of two networks called at points of several sets, its loss in NumPy, its points; the networks
+    that stand by themselves, in NumPy, with their arguments.
+    """
     rows = dict(zip("abc", random.sample(range(2, 8), 3), strict=True))
     size = random.randint(1, 3)
     inputs: dict[str, list[Any]] = {}
@@ -154,9 +159,9 @@ def _drawn(random: Random) -> tuple[dict[str, Any], Callable[..., Any], dict[str
     for number in range(3):
         text, kind = random.choice(forms)
         outer = number == 0 or random.random() < 0.4
-        call = text.format(number)
-        terms.append(f"mean({f'g({call}, 1)' if outer else call}**2)")
-        parts.append((number, kind, outer))
+        call, factor = text.format(number), random.choice(("1", "cos({})"))
+        terms.append(f"mean({f'g({call}, {factor.format(call)})' if outer else call}**2)")
+        parts.append((number, kind, factor if outer else ""))
     random.shuffle(terms)
     spec: dict[str, Any] = {
         "name": "drawn",
@@ -169,16 +174,19 @@ def _drawn(random: Random) -> tuple[dict[str, Any], Callable[..., Any], dict[str
     spec["parameters"] |= {"M": {"axes": [2, 1], "init": "normal(std=1)"}}
     spec["parameters"] |= {"N": {"axes": [2, size], "init": "normal(std=1)"}}
 
-    def loss(params: Mapping[str, Any], points: Mapping[str, Any]) -> Any:
-        def u(p: Any, q: Any) -> Any:
-            return _layers(params, "u", _columns(p, q), depth)
+    def u(params: Mapping[str, Any], p: Any, q: Any) -> Any:
+        return _layers(params, "u", _columns(p, q), depth)
 
+    def g(params: Mapping[str, Any], v: Any, s: Any) -> Any:
+        return params["k"] * np.sin(v) * s + u(params, v @ params["M"], 0.5 * v @ params["N"])
+
+    def loss(params: Mapping[str, Any], points: Mapping[str, Any]) -> Any:
         total = 0
-        for number, kind, outer in parts:
+        for number, kind, factor in parts:
             p, q = points[f"p{number}"], points[f"q{number}"]
-            value = u(3 if kind is None else scale * p if kind else p, q)
-            if outer:
-                value = params["k"] * np.sin(value) + u(value @ params["M"], 0.5 * value @ params["N"])
+            value = u(params, 3 if kind is None else scale * p if kind else p, q)
+            if factor:
+                value = g(params, value, 1 if factor == "1" else np.cos(value))
             total += np.mean(value**2)
         return total
 
@@ -186,7 +194,9 @@ def _drawn(random: Random) -> tuple[dict[str, Any], Callable[..., Any], dict[str
     points = {
         name: numbers.normal(size=(rows[str(axis)], *others)) for name, (axis, *others) in inputs.items()
     }
-    return spec, loss, points
+    has_tensors = any(factor.startswith("cos") for *_, factor in parts)
+    alone = {"u": (u, "pq"), **({"g": (g, "vs")} if has_tensors else {})}
+    return spec, loss, points, alone
 
 
 def _beside_numpy(spec: Any, loss: Callable[..., Any], points: Mapping[str, Any], folder: Path) -> Any:
@@ -209,7 +219,20 @@ def _beside_numpy(spec: Any, loss: Callable[..., Any], points: Mapping[str, Any]
 @pytest.mark.filterwarnings("ignore::symgrad.errors.SpecWarning")
 @pytest.mark.parametrize("number", range(6))
 def test_values_and_slopes_are_those_of_numpy(number: int, tmp_path: Path) -> None:
-    _beside_numpy(*_drawn(Random(f"{SEED} {number}")), tmp_path)
+    random = Random(f"{SEED} {number}")
+    spec, loss, points, alone = _drawn(random)
+    module, params = _beside_numpy(spec, loss, points, tmp_path)
+    assert {name for name in ("u", "g") if hasattr(module, name)} == {*alone}
+    for name, (network, arguments) in alone.items():
+        shapes = [module.AXES[f"{argument} of {name}"][1:] for argument in arguments]
+        for rows in (1, random.randint(2, 30)):
+            module._KEPT.work = np.full(10_000, np.nan)  # what nothing may read before it is written
+            given = [np.random.default_rng(rows).normal(size=(rows, *shape)) for shape in shapes]
+            wanted = network(params._asdict(), *given)
+            np.testing.assert_allclose(getattr(module, name)(params, *given), wanted, rtol=1e-12, atol=1e-14)
+            np.testing.assert_array_equal(
+                getattr(module, name)(module.flatten(params), *given), getattr(module, name)(params, *given)
+            )
 
 
 def _turned(self: NetworkExpander, values: Any, name: str, at: Any) -> Any:
@@ -217,7 +240,8 @@ def _turned(self: NetworkExpander, values: Any, name: str, at: Any) -> Any:
 
 
 def _of_its_own(self: NetworkExpander, call: Any, network: Any, name: str) -> Any:
-    self.bodies.pop(network.name, None)
+    if not self.alike:
+        self.bodies.pop(network.name, None)
     return INSTANCE(self, call, network, name)
 
 
@@ -344,3 +368,107 @@ def test_layers_of_networks_are_looked_at_as_others_are() -> None:
 
 def test_the_judge_takes_and_tells_it(tmp_path: Path) -> None:
     assert judged(RESIDUAL, tmp_path, compiled=False).passed
+
+
+# By themselves -----------------------------------------------------------------------------
+
+
+def alone(spec: dict[str, Any]) -> list[str]:
+    return [str(network) for network in expand(read({**BASE, **spec})).networks]
+
+
+CALLS = [
+    ("u(x, t)", ["u(x, t)"]),
+    ("u(x, 0)", []),
+    ("u(x, x)", []),
+    ("u(x, 0 * k)", ["u(x, t)"]),
+    ("u(2 * x, k)", ["u(x, t)"]),
+    ("u(x, 0) + u(t, x)", ["u(x, t)"]),
+]
+
+
+@pytest.mark.parametrize(("call", "found"), CALLS)
+def test_a_network_stands_by_itself_where_a_call_gives_it_tensors(call: str, found: list[str]) -> None:
+    spec = {"parameters": {"k": []}, "networks": {"u(x, t)": "x * t"}, "equations": {"y": call}}
+    assert alone({**spec, "loss": "mean(y)"}) == found
+
+
+def test_what_draws_in_inference_has_no_value_of_its_own_and_training_is_left_out(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {
+        "networks": {
+            "u(z)": ["dense(4)", "dropout(0.5)", "dense(1)"],
+            "w(z)": "z + normal(like=z)",
+            "v(z)": "training(3 * z, z * a)",
+        },
+        "parameters": {"a": {"axes": [], "init": 2}},
+        "equations": {"y": "u(x)", "s": "w(x)", "m": "v(x)"},
+        "loss": "mean(y**2) + mean(s) + mean(m)",
+    }
+    assert alone(spec) == ["u(z)", "v(z)"]
+    module = interpreted(written({**BASE, **spec}, tmp_path))
+    params, x = module.init_params(), np.linspace(-1, 1, 5)
+    np.testing.assert_allclose(module.v(params, x), 2 * x)
+    hidden = x[:, None] @ params.u_W1 + params.u_b1
+    np.testing.assert_allclose(module.u(params, x), hidden @ params.u_W2 + params.u_b2, rtol=1e-13)
+
+
+def test_rows_sizes_labels_and_images_are_those_of_a_call(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {
+        "inputs": {
+            "i": {"axes": ["n"], "classes": 3},
+            "p": ["n", 4, 4, 1],
+            "s": ["T", 2],
+            "fixed": [2, 2],
+        },
+        "networks": {
+            "e(word)": ["embedding(2)", "dense(1)"],
+            "c(image)": ["conv2d(2, kernel=3)", "flatten", "dense(1)"],
+            "step(now, later)": "later - now * k",
+            "late(z)": "z**2",
+        },
+        "parameters": {"k": {"axes": [2], "init": "uniform(limit=1)"}},
+        "equations": {
+            "a": "e(i)",
+            "b": "c(p)",
+            "m": "step(s[:-1], s[1:])",
+            "f": "late(fixed)",
+            "g": "late(s)",
+        },
+        "loss": "mean(a * b) + mean(m**2) + mean(f) + mean(g)",
+    }
+    path = written({**BASE, **spec}, tmp_path)
+    module = interpreted(path)
+    params, numbers = module.init_params(1), np.random.default_rng(0)
+    image = numbers.normal(size=(3, 4, 4, 1))
+    words, steps, fixed = np.array([2, 0, 2]), numbers.normal(size=(6, 2)), numbers.normal(size=(2, 2))
+    np.testing.assert_allclose(module.step(params, steps[:-1], steps[1:]), steps[1:] - steps[:-1] * params.k)
+    np.testing.assert_allclose(module.late(params, steps), steps**2)
+    by_row = [module.e(params, words[place : place + 1]) for place in range(3)]
+    np.testing.assert_allclose(module.e(params, words), np.concatenate(by_row))
+    assert module.c(params, image).shape == (3, 1)
+    for given, problem in (([3], "word of e: the entry at [0] is 3"), ([[1]], "word of e: expected shape")):
+        with pytest.raises(ValueError, match=re.escape(problem)):
+            module.e(params, given)
+    with pytest.raises(ValueError, match=re.escape("later of step: expected")):
+        module.step(params, steps, fixed)
+    assert judged({**BASE, **spec}, tmp_path, compiled=False).passed
+
+
+@pytest.mark.parametrize("name", ["predict", "list", "np", "SIZE", "view", "Params"])
+def test_a_name_that_a_module_needs_is_refused(name: str) -> None:
+    spec = {**BASE, "networks": {f"{name}(x)": TANH}, "equations": {"a": f"{name}(x)"}, "loss": "mean(a)"}
+    with pytest.raises(SpecError, match=rf"a module has '{name}' of its own.*'{name}_net'"):
+        module_text(read(spec))
+
+
+WRONG = {
+    "another number": ("_u_network_results, params, (", "_u_network_results, 1.5 * flatten(params), ("),
+    "another row": ('("x of u", "t of u"), (x, t)', '("x of u", "t of u"), (x[::-1], t)'),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_the_judge_sees_a_wrong_one(fault: str, tmp_path: Path) -> None:
+    before, after = WRONG[fault]
+    report = judged(RESIDUAL, tmp_path, lambda text: text.replace(before, after), compiled=False)
+    assert not report.passed

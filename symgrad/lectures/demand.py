@@ -71,8 +71,8 @@ def demand_equal(what: str, ours: ArrayLike, lecture: ArrayLike, tolerance: floa
 def random_data(module: Any, rng: np.random.Generator, rows: int) -> list[Any]:
     """Random inputs and targets; every free axis gets `rows` entries."""
     arrays: list[Any] = []
-    for name, axes in module.AXES.items():
-        shape = tuple(rows if isinstance(axis, str) else axis for axis in axes)
+    for name in (*module.INPUTS, *module.TARGETS):
+        shape = tuple(rows if isinstance(axis, str) else axis for axis in module.AXES[name])
         if name in module.CLASSES:
             arrays.append(rng.integers(0, module.CLASSES[name], shape))
         else:

@@ -16,6 +16,7 @@ from symgrad.spec.expansion.hyper_parameters import of_clipping, of_optimizer
 from symgrad.spec.expansion.layers.layer_calls import known_layers, replaced_inside
 from symgrad.spec.expansion.layers.layer_expansion import LayerExpander
 from symgrad.spec.expansion.layers.network_calls import NetworkExpander
+from symgrad.spec.expansion.layers.network_functions import functions_of
 from symgrad.spec.expansion.learning_rate import resolve_schedule
 from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
@@ -23,7 +24,7 @@ from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
 from symgrad.spec.expansion.steps.next_values import next_values
 from symgrad.spec.expansion.steps.streams import Streams
-from symgrad.spec.expansion.steps.two_modes import TwoModes, in_two_modes
+from symgrad.spec.expansion.steps.two_modes import TwoModes, in_inference, in_two_modes
 from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried
 from symgrad.spec.language.builtins import (
     DERIVATIVE,
@@ -34,13 +35,13 @@ from symgrad.spec.language.builtins import (
 )
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import calls
-from symgrad.spec.model import CarriedSpec, EquationSpec, FunctionSpec, Model, Spec
+from symgrad.spec.model import CarriedSpec, EquationSpec, FunctionSpec, Model, NetworkFunction, Spec
 from symgrad.spec.other_names import meant
-from symgrad.spec.reads import read_by, read_inside
+from symgrad.spec.reads import draws_in, read_by, read_inside
 from symgrad.spec.sense import refuse_nonsense
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def expand(spec: Spec) -> Model:
@@ -119,6 +120,7 @@ def expand(spec: Spec) -> Model:
         groups=groups,
         demands=tuple(layers.demands),
         carried=modes.carried,
+        networks=tuple(_networks(spec, networks, modes.functions)),
     )
     networks.check_called()
     _check_parameters(model)
@@ -129,6 +131,17 @@ def expand(spec: Spec) -> Model:
 def _with_functions_of(spec: Spec, modes: TwoModes, once: set[str]) -> Spec:
     """The spec with what training has in place of the functions that stand `once` in it."""
     return replace(spec, functions=(*spec.functions, *(f for f in modes.functions if f.name not in once)))
+
+
+def _networks(
+    spec: Spec, networks: NetworkExpander, functions: Sequence[FunctionSpec]
+) -> Iterator[NetworkFunction]:
+    """The networks by themselves, as inference has them; what draws there has no value of its own."""
+    for found in functions_of(networks):
+        plain = (replace(e, formula=_plain(e.formula, spec)) for e in found.equations)
+        equations = in_inference(plain)
+        if not any(draws_in(equation.formula, functions) for equation in equations):
+            yield replace(found, equations=equations)
 
 
 def _check_parameters(model: Model) -> None:

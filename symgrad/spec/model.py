@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 from zlib import crc32
 
 from symgrad.displayed import Displayed
@@ -481,6 +481,35 @@ class FurtherDerivative:
 
 
 @dataclass(frozen=True)
+class NetworkFunction:
+    """A network by itself, as a function that a module has: of `arguments` that are none of the model's
+    tensors, by `equations` whose last is its value, over parameters that all calls share.
+
+    Each argument has the axes of the tensor in `like`, which the network is given in one of its calls.
+    """
+
+    function: str
+    arguments: tuple[str, ...]
+    like: tuple[str, ...]
+    equations: tuple[EquationSpec, ...]
+    at: Position = field(compare=False)
+
+    kind: ClassVar[Literal["network"]] = "network"
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(self.arguments)})"
+
+    @property
+    def value(self) -> str:
+        """The tensor that it gives."""
+        return self.equations[-1].name
+
+
+BesideFunction: TypeAlias = FurtherDerivative | NetworkFunction
+"""A function that a module of some specs has beside those of all, with a workspace of its own."""
+
+
+@dataclass(frozen=True)
 class NextValue:
     """The equation that gives what a state of the model becomes in a step of training."""
 
@@ -500,7 +529,8 @@ class Model:
     Optimisers leave the `frozen` parameters as they are; those of `groups` have numbers of their own. Of the
     frozen ones, states have `next_values`, equations over what a step finds. Where training and inference
     differ, `loss` is that of training, `evaluation` that of inference, and `in_training` says what training
-    calls the equations that stand twice. Layers make `demands` of the tensors they are given.
+    calls the equations that stand twice. Layers make `demands` of the tensors they are given. `networks` are
+    those that stand by themselves too.
     """
 
     spec: Spec
@@ -524,6 +554,12 @@ class Model:
     in_training: tuple[tuple[str, str], ...] = ()
     demands: tuple[ShapeDemand | SizeDemand, ...] = ()
     carried: tuple[CarriedSpec, ...] = ()
+    networks: tuple[NetworkFunction, ...] = ()
+
+    @property
+    def beside(self) -> tuple[BesideFunction, ...]:
+        """What a module has beside the functions of all: derivatives that are asked for, and networks."""
+        return (*self.spec.derive, *self.networks)
 
     @cached_property
     def states(self) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def verify(
 
 def _further_checks(trial: Trial) -> Iterator[Check]:
     """The rows for derivatives beyond the gradient."""
-    if trial.model.spec.derive:
+    if trial.model.beside:
         from symgrad.verifier.trials.further_values import further_checks  # and SymPy with it
 
         yield from further_checks(trial)

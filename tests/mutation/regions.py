@@ -94,6 +94,7 @@ OF_FILES = {
     "training/broken_steps": "public",
     "parameter_vectors": "public",
     "optional/further_derivatives": "public",
+    "optional/own_workspaces": "public",
     "given_arrays": "checks",
     "checkpoints": "files",
     "array_archives": "files",

@@ -87,7 +87,8 @@ class FunctionBodies:
         """The module's names of tensors."""
         if beside is None:
             return identifiers((t.name for t in self.program.tensors), reserved)
-        known = {t.name: beside.names[t.name] for t in self.program.declared}
+        shared = {t.name for t in self.program.declared} & {t.name for t in beside.program.declared}
+        known = {name: beside.names[name] for name in shared}
         taken = {*reserved, *known.values(), *beside.extent_names.values()}
         return {**known, **identifiers((t.name for t in self.program.tensors if t.name not in known), taken)}
 

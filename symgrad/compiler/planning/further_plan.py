@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Plan, Step
     from symgrad.passes.further.one_step import OneStep
-    from symgrad.spec.model import FurtherDerivative
+    from symgrad.spec.model import BesideFunction
 
 
 def compiled_names(stem: str) -> tuple[str, str, str]:
@@ -33,9 +33,11 @@ class StepPlan:
 
 @dataclass(frozen=True)
 class FurtherPlan:
-    """What is asked for, the program as mathematics, and the plan by which it is computed."""
+    """A derivative beyond the gradient, or a network by itself: what is asked for, the program as
+    mathematics, and the plan by which it is computed.
+    """
 
-    asked: FurtherDerivative
+    asked: BesideFunction
     shown: Program
     plan: Plan
 
@@ -47,14 +49,9 @@ class FurtherPlan:
     @property
     def compiled(self) -> tuple[str, str, str]:
         """The names of its functions that callers do not use."""
-        return compiled_names(self.function)
+        return compiled_names(f"{self.function}_network" if self.asked.kind == "network" else self.function)
 
     @property
     def takes_direction(self) -> bool:
         """Whether it is a product of a matrix with a direction, and gives one of the parameters' size."""
         return self.asked.kind in ("hvp", "gauss_newton")
-
-    @property
-    def takes_targets(self) -> bool:
-        """Whether it is of the loss."""
-        return self.asked.kind != "jacobian"

@@ -1,33 +1,14 @@
 """Derivatives beyond the gradient: products with matrices of second derivatives, and what rows have alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from symgrad.runtime.given_arrays import _as_compiled, _as_numbers, _given, _show
 from symgrad.runtime.kept_memory import _KEPT, _kept
-from symgrad.runtime.parameter_vectors import flatten, unflatten
+from symgrad.runtime.optional.own_workspaces import _as_vector, _by_rows
+from symgrad.runtime.parameter_vectors import unflatten
 from symgrad.runtime.smallest_model import DTYPE, INPUTS, SIZE, TARGETS
-
-
-def _as_vector(name: str, value: Any) -> np.ndarray:
-    """Params, or one vector of all their entries, as that vector."""
-    if isinstance(value, tuple):
-        given: Any = value
-        return flatten(given)
-    if not isinstance(value, np.ndarray):
-        got = type(value).__name__
-        raise TypeError(f"{name}: expected Params or a vector of {SIZE} numbers, got {got}")
-    array = _as_numbers(name, value)
-    if array.shape != (SIZE,):
-        raise ValueError(f"{name}: expected Params or a vector of {SIZE} numbers, got {_show(array.shape)}")
-    return _as_compiled(array, DTYPE)
-
-
-def _by_rows(names: Sequence[str], data: Sequence[Any]) -> tuple[list[np.ndarray], list[int]]:
-    """What a caller gave, checked, row by row in memory."""
-    return _given(names, data)
 
 
 def _product_with(function: Callable, size: Callable, params: Any, vector: Any, data: tuple[Any, ...]) -> Any:
@@ -37,22 +18,6 @@ def _product_with(function: Callable, size: Callable, params: Any, vector: Any, 
     product = np.empty(SIZE, DTYPE)
     function(theta, direction, product, *arrays, _kept("work", size(*extents)), *extents)
     return unflatten(product) if isinstance(vector, tuple) else product
-
-
-def _found_in_work(
-    function: Callable,
-    size: Callable,
-    results: Callable,
-    params: Any,
-    names: tuple[str, ...],
-    data: tuple[Any, ...],
-) -> tuple[np.ndarray, ...]:
-    """What a compiled function leaves in a workspace of its own size."""
-    arrays, extents = _by_rows(names, data)
-    work = _kept("work", size(*extents))
-    function(_as_vector("params", params), *arrays, work, *extents)
-    found: tuple[np.ndarray, ...] = results(work, *extents)
-    return found
 
 
 def _with_memory(found: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

@@ -30,14 +30,19 @@ class Bad(NamedTuple):
 
 def refused(bench: Bench) -> Iterator[str]:
     """Every function refuses data of a wrong kind, shape or value by its name, and changes nothing."""
-    for call in bench.calls():
-        for place, tensor in enumerate(bench.case.tensors[: call.count]):
-            for bad in (*bad_forms(bench, tensor, call.count), *bad_entries(bench, tensor)):
-                if bad.value is None and call.may_lack(tensor.name):
-                    continue
-                yield from _tried(bench, call, place, bad)
-        if bench.case.batch:
-            yield from _without_rows(bench, call)
+    for one in bench.each():
+        for call in one.calls():
+            yield from _refused_by(one, call)
+
+
+def _refused_by(bench: Bench, call: DataCall) -> Iterator[str]:
+    for place, tensor in enumerate(bench.case.tensors[: call.count]):
+        for bad in (*bad_forms(bench, tensor, call.count), *bad_entries(bench, tensor)):
+            if bad.value is None and call.may_lack(tensor.name):
+                continue
+            yield from _tried(bench, call, place, bad)
+    if bench.case.batch:
+        yield from _without_rows(bench, call)
 
 
 def _tried(bench: Bench, call: DataCall, place: int, bad: Bad) -> Iterator[str]:
@@ -69,7 +74,7 @@ def bad_forms(bench: Bench, tensor: DataTensor, count: int) -> Iterator[Bad]:
         longer = np.concatenate([array, np.take(array, [0], axis)], axis)
         if isinstance(size, int):
             yield Bad(f"with {size + 1} along axis {axis}", longer, ValueError, own)
-        elif len(others := _sharing(bench.case, size, count)) > 1 or tensor.axes.count(size) > 1:
+        elif size and (len(others := _sharing(bench.case, size, count)) > 1 or tensor.axes.count(size) > 1):
             yield Bad(f"with other rows along '{size}'", longer, ValueError, others)
 
 
@@ -113,21 +118,26 @@ def _without_rows(bench: Bench, call: DataCall) -> Iterator[str]:
 
 def taken(bench: Bench) -> Iterator[str]:
     """Numbers in any form that holds them give what plain arrays give; the given arrays stay as they are."""
-    for call in bench.calls():
-        plain, tolerance = kept(call(bench.data())), _ROUNDING
-        for place, tensor in enumerate(bench.case.tensors[: call.count]):
-            for what, value in good_forms(tensor, bench.numbers(tensor)):
-                data = bench.data()
-                data[place] = value
-                try:
-                    answer = call(data)
-                except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
-                    yield f"{call.name}: {tensor.name} {what} is refused: {first_line(error)}"
-                    continue
-                if not same(answer, plain, tolerance):
-                    yield f"{call.name}: {tensor.name} {what} gives another answer than a plain array"
-        yield from _left_out(bench, call, plain)
-        yield from _left_alone(bench, call)
+    for one in bench.each():
+        for call in one.calls():
+            yield from _taken_by(one, call)
+
+
+def _taken_by(bench: Bench, call: DataCall) -> Iterator[str]:
+    plain, tolerance = kept(call(bench.data())), _ROUNDING
+    for place, tensor in enumerate(bench.case.tensors[: call.count]):
+        for what, value in good_forms(tensor, bench.numbers(tensor)):
+            data = bench.data()
+            data[place] = value
+            try:
+                answer = call(data)
+            except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
+                yield f"{call.name}: {tensor.name} {what} is refused: {first_line(error)}"
+                continue
+            if not same(answer, plain, tolerance):
+                yield f"{call.name}: {tensor.name} {what} gives another answer than a plain array"
+    yield from _left_out(bench, call, plain)
+    yield from _left_alone(bench, call)
 
 
 def _left_out(bench: Bench, call: DataCall, plain: Any) -> Iterator[str]:

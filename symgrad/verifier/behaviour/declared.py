@@ -14,9 +14,9 @@ import numpy as np
 from symgrad.verifier.behaviour.workbench import Bench, flat, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from symgrad.verifier.trials.behaviour_case import BehaviourCase
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
 
 WRONG: Mapping[str, Callable[[float], float]] = {
     "of the opposite sign": lambda g: -g,
@@ -41,6 +41,8 @@ where the module was edited."""
 def declared(bench: Bench) -> Iterator[str]:
     """Names, axes, labels, shapes."""
     module, case = bench.module, bench.case
+    given = (*case.tensors, *(tensor for _, taken in case.networks for tensor in taken))
+    yield from _axes(getattr(module, "AXES", {}), given)
     expected: dict[str, Any] = {
         "SPEC_NAME": case.name,
         "NETWORK_SHA256": case.network,
@@ -49,8 +51,7 @@ def declared(bench: Bench) -> Iterator[str]:
         "PREDICTED_FROM": tuple(t.name for t in case.inputs if t.name not in case.spare),
         "PREDICTED": case.predicted,
         "TARGETS": tuple(t.name for t in case.targets),
-        "AXES": {t.name: t.axes for t in case.tensors},
-        "CLASSES": {t.name: t.classes for t in case.tensors if t.classes is not None},
+        "CLASSES": {t.name: t.classes for t in given if t.classes is not None},
         "SHAPES": {b.name: b.shape for b in case.blocks},
         "SIZE": int(bench.case.vector.size),
         "EPOCHS": case.fit.epochs if case.plans_epochs else 0,
@@ -66,6 +67,16 @@ def declared(bench: Bench) -> Iterator[str]:
     yield from _pieces(bench)
 
 
+def _axes(declared: Mapping[str, tuple[int | str, ...]], given: Sequence[DataTensor]) -> Iterator[str]:
+    """The axes of all that is given, where the spec says them."""
+    if declared.keys() != {tensor.name for tensor in given}:
+        yield f"AXES are of {', '.join(declared)}, the spec says {', '.join(t.name for t in given)}"
+    for tensor in given:
+        axes = declared.get(tensor.name, ())
+        if len(axes) != len(tensor.axes) or any(a != b for a, b in zip(axes, tensor.axes, strict=True) if b):
+            yield f"AXES of {tensor.name} are {axes}, the spec says {tensor.axes}"
+
+
 def number_type(bench: Bench) -> Iterator[str]:
     """Everything is computed in the spec's number type, and what that cannot hold is refused."""
     if bench.dtype != bench.case.dtype:
@@ -73,15 +84,16 @@ def number_type(bench: Bench) -> Iterator[str]:
     for what, arrays in (("params", bench.params()), ("init_params", bench.module.init_params())):
         if any(array.dtype != bench.dtype for array in arrays):
             yield f"{what} are not {bench.dtype}"
-    for call in bench.calls(training=False):
-        answer = flat(call(bench.data()))
-        numbers = answer[1:] if call.name in ("loss", "loss_and_grad") else answer  # a loss is a Python float
-        if any(array.dtype != bench.dtype for array in numbers):
-            yield f"{call.name} does not answer in {bench.dtype}"
-        if bench.case.work <= _LEAST_WORK and not same(
-            answer, flat(call([a.tolist() for a in bench.data()]))
-        ):
-            yield f"{call.name} computes with lists otherwise than in {bench.dtype}"
+    for one in bench.each():
+        for call in one.calls(training=False):
+            answer = flat(call(one.data()))
+            numbers = answer[1:] if call.name in ("loss", "loss_and_grad") else answer  # a loss is a float
+            if any(array.dtype != bench.dtype for array in numbers):
+                yield f"{call.name} does not answer in {bench.dtype}"
+            if bench.case.work <= _LEAST_WORK and not same(
+                answer, flat(call([a.tolist() for a in one.data()]))
+            ):
+                yield f"{call.name} computes with lists otherwise than in {bench.dtype}"
     if bench.case.trains and any(array.dtype != bench.dtype for array in bench.state()[1:]):
         yield f"the state is not {bench.dtype}"
 

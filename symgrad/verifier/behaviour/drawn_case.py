@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.intervals import interval
 from symgrad.spec.language.trees import names_in
@@ -27,7 +29,7 @@ from symgrad.verifier.trials.trial import calmed, is_calm
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from symgrad.spec.model import HyperParameter, Model, TensorSpec
+    from symgrad.spec.model import HyperParameter, Model, NetworkFunction, TensorSpec
     from symgrad.verifier.interpretation.array_library import Array
 
 ROWS = 7
@@ -41,7 +43,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
     spec, axis = model.spec, model.batch_axis
     sample = draw(model, "", seed, batch=rows if axis else None)
     sample, calm = _calmed(model, subject, sample)
-    train = spec.train
+    train, found = spec.train, interpret(model, sample.arrays, DOUBLE)
     return BehaviourCase(
         name=spec.name,
         network=network_sha256(model),
@@ -58,7 +60,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         gradients=tuple(spec.gradients),
         full_batch=bool(model.optimizer.full_batch),
         plans_epochs="epochs" in names_in(model.schedule),
-        work=interpret(model, sample.arrays, DOUBLE).work,
+        work=found.work,
         piece=train.micro_batches.rows if train.micro_batches else None,
         fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
         hyper=tuple(_hyper(hyper, own_hyper(model)) for hyper in model.hyper),
@@ -70,6 +72,9 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         goes_on=bool(model.carried),
         seed=(train.seed,) if draws(model) else (),
         predicted=("prediction",) if model.prediction is not None else model.outputs,
+        networks=tuple(
+            (n.function, _taken(model, n, {**found.tensors, **sample.arrays})) for n in model.networks
+        ),
         spare=tuple(t.name for t in spec.inputs if t.name not in predicted_from(model)),
     )
 
@@ -110,6 +115,23 @@ def _tensors(
         DataTensor(t.name, tuple(sizes.get(a, a) for a in t.axes), t.classes, t.ignore, arrays[t.name])
         for t in specs
     )
+
+
+def _taken(model: Model, network: NetworkFunction, tensors: Mapping[str, Array]) -> tuple[DataTensor, ...]:
+    """What a network by itself takes: what a call of it is given."""
+    declared = {t.name: t for t in _tensors(model, (*model.spec.inputs, *model.spec.targets), tensors)}
+    pairs = zip(network.arguments, network.like, strict=True)
+    return tuple(
+        declared.get(like, _unsaid(tensors[like]))._replace(
+            name=f"{argument} of {network.function}", ignore=None
+        )
+        for argument, like in pairs
+    )
+
+
+def _unsaid(numbers: Array) -> DataTensor:
+    """A tensor of which the spec does not say the sizes."""
+    return DataTensor("", ("",) * np.ndim(numbers), None, None, np.asarray(numbers, np.float64))
 
 
 def _left_out(model: Model) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def laid_otherwise(params: Any) -> Iterator[tuple[str, Any]]:
 
 def arguments(bench: Bench) -> Iterator[str]:
     """Parameters, gradients and state of a wrong kind are refused by name, and nothing is changed."""
-    for name, call in users(bench):
+    for name, call in chain.from_iterable(map(users, bench.each())):
         for what, bad, kind, named in bad_params(bench):
             word = named.replace("params", "grads") if name == "update (grads)" else named
             wrong = refusal(kind, word, call, bad)
@@ -101,6 +102,8 @@ def users(bench: Bench) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         return
     for call in bench.calls():
         yield call.name, partial(call, data)
+    if bench.case.alone:
+        return
     yield "flatten", module.flatten
     yield "init_state", module.init_state
     if bench.case.trains:
@@ -144,12 +147,13 @@ def _trained_in_place(bench: Bench) -> Iterator[str]:
                 yield f"{name}: parameters {what}: training in place {wrong}"
             elif not same(params, before):
                 yield f"{name}: parameters {what} are refused, but changed"
-    data = bench.data()
-    for call in bench.calls():
-        if not call.trains or call.name == "fit":
-            expected = kept(call(data))
-            for what, params in (*laid_otherwise(bench.params()), *locked(bench)):
-                yield from _understood(call, data, params, what, expected)
+    for one in bench.each():
+        data = one.data()
+        for call in one.calls():
+            if not call.trains or call.name == "fit":
+                expected = kept(call(data))
+                for what, params in (*laid_otherwise(bench.params()), *locked(bench)):
+                    yield from _understood(call, data, params, what, expected)
 
 
 def _understood(call: DataCall, data: list[Array], params: Any, what: str, expected: Any) -> Iterator[str]:
@@ -220,6 +224,13 @@ def _fixed(array: Array) -> Array:
 
 def answers(bench: Bench) -> Iterator[str]:
     """The same call gives the same answer whatever was called before, and answers belong to the caller."""
+    for one in bench.each():
+        yield from _answers_of(one)
+    data = bench.data()
+    yield from _in_threads(bench, data, _more(bench, data))
+
+
+def _answers_of(bench: Bench) -> Iterator[str]:
     data, params = bench.data(), bench.params()
     larger = _more(bench, data)
     for call in bench.calls(training=False):
@@ -233,7 +244,6 @@ def answers(bench: Bench) -> Iterator[str]:
             if not same(answer, expected, 1e-6):
                 yield f"{call.name} gives another answer after {between.name}"
             known = kept(answer)
-    yield from _in_threads(bench, data, larger)
 
 
 def _more(bench: Bench, data: list[Array]) -> list[Array]:

@@ -61,9 +61,18 @@ class Bench:
         """The case's numbers for a tensor, as the module takes them."""
         return np.array(tensor.numbers, np.int64 if tensor.classes is not None else self.dtype, order="C")
 
+    def each(self) -> Iterator[Bench]:
+        """This one, and one for each network that stands by itself."""
+        yield self
+        for function, taken in self.case.networks:
+            yield Bench(self.module, self.case.of_network(function, taken))
+
     def calls(self, *, training: bool = True) -> Iterator[DataCall]:
         """The functions that take data, as they stand in the module."""
         inputs, everything = len(self.case.inputs), len(self.case.tensors)
+        if self.case.alone:
+            yield DataCall(self, self.case.alone, everything)
+            return
         for name in ("forward", "predict"):
             yield DataCall(self, name, inputs)
         for name in ("loss", "loss_and_grad") if self.case.has_loss else ():

@@ -116,7 +116,7 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
     Raises:
         ModuleError: the text is not that of a module.
     """
-    further = [asked.function for asked in model.spec.derive]
+    further = [asked.function for asked in model.beside]
     parsed = parse(text, further)
     subscripts = subscript_findings(text, parsed.facts, further)
     if subscripts.fault:
@@ -197,7 +197,7 @@ def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Sam
     expected = {
         **dict(_expected(model, tape, values, arithmetic)),
         **dict(_by_key(model, tape, by_key, arithmetic) if by_key is not values else ()),
-        **dict(expected_further(model, point, arithmetic, model.spec.derive)),
+        **dict(expected_further(model, point, arithmetic, model.beside)),
     }
     return ExactReference(model, point, arithmetic, same, expected, tensors)
 

@@ -1,7 +1,8 @@
-"""Derivatives beyond the gradient, as a spec has them and as a module computes them, in exact numbers.
+"""Derivatives beyond the gradient, and networks by themselves, as a spec has them and as a module computes
+them, in exact numbers.
 
-The spec's own are found with dual numbers through the verifier's interpreter and tape: the second derivative
-of nothing is written anywhere.
+The spec's own derivatives are found with dual numbers through the verifier's interpreter and tape: the second
+derivative of nothing is written anywhere.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.spec.expansion.layers.network_functions import model_of
+from symgrad.spec.model import NetworkFunction, TensorSpec
 from symgrad.spec.reads import loss_arguments
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
@@ -20,7 +23,7 @@ from symgrad.verifier.interpretation.slopes.dual_numbers import Dual, Duals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from symgrad.spec.model import FurtherDerivative, Model
+    from symgrad.spec.model import BesideFunction, FurtherDerivative, Model
     from symgrad.verifier.identity.machine import Machine
     from symgrad.verifier.identity.points import ExactPoint
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
@@ -30,10 +33,13 @@ Named = tuple[str, "Array"]
 
 
 def expected_further(
-    model: Model, point: ExactPoint, arithmetic: Arithmetic, wanted: Sequence[FurtherDerivative]
+    model: Model, point: ExactPoint, arithmetic: Arithmetic, wanted: Sequence[BesideFunction]
 ) -> Iterator[Named]:
-    """What a spec says of derivatives, by the names that a report gives them."""
+    """What a spec says of them, by the names that a report gives them."""
     for asked in wanted:
+        if isinstance(asked, NetworkFunction):
+            yield str(asked), _of_network(model, asked, point, arithmetic)
+            continue
         meaning = _Meaning(model, point, arithmetic, asked.of if asked.kind == "hessian" else ())
         match asked.kind:
             case "hvp":
@@ -52,12 +58,14 @@ def expected_further(
 def found_further(
     model: Model, machine: Machine, point: ExactPoint, theta: Array, data: Sequence[Array]
 ) -> Iterator[Named]:
-    """What a module's text computes of those that its spec asks for."""
+    """What a module's text computes of those that it has for a spec."""
     shapes = machine.text.facts["SHAPES"]
     vector = _entries(point, shapes)
-    for asked in model.spec.derive:
+    for asked in model.beside:
         function = partial(machine.names[asked.function], machine.vector(theta, "theta"))
-        if asked.kind in ("hvp", "gauss_newton"):
+        if isinstance(asked, NetworkFunction):
+            yield str(asked), function(*points_of(model, asked, point, machine.arithmetic))
+        elif asked.kind in ("hvp", "gauss_newton"):
             product = function(machine.vector(vector, "vector"), *data)
             yield from _named(asked, _parts(product.array(), shapes))
         else:
@@ -83,6 +91,30 @@ def found_by(
             yield from _products(str(asked), answer(*data), _parts(vector, shapes)[name])
         case _:
             yield from _named(asked, _parts(answer(vector, *data), shapes))
+
+
+def points_of(
+    model: Model, network: NetworkFunction, point: ExactPoint, arithmetic: Arithmetic
+) -> list[Array]:
+    """Where a network by itself is looked at: what a call of it is given, its rows the other way around."""
+    given = {**point.numbers, **point.labels}
+    if not given.keys() >= {*network.like}:
+        given |= interpret(model, given, arithmetic).tensors
+    return [given[name][::-1] if given[name].ndim else given[name] for name in network.like]
+
+
+def _of_network(model: Model, network: NetworkFunction, point: ExactPoint, arithmetic: Arithmetic) -> Array:
+    """Its value there, by its equations alone."""
+    classes = {t.name: t.classes for t in (*model.spec.inputs, *model.spec.targets)}
+    given = dict(zip(network.arguments, points_of(model, network, point, arithmetic), strict=True))
+    inputs = [
+        TensorSpec(name, tuple(given[name].shape), classes.get(like), network.at)
+        for name, like in zip(network.arguments, network.like, strict=True)
+    ]
+    parameters = {p.name: point.numbers[p.name] for p in model.parameters}
+    shapes = {name: array.shape for name, array in parameters.items()}
+    alone = model_of(model, network, inputs, shapes)
+    return interpret(alone, {**parameters, **given}, arithmetic).outputs[0]
 
 
 def _products(name: str, matrix: Array, vector: Array) -> Iterator[Named]:

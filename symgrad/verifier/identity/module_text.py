@@ -174,7 +174,9 @@ def kernels_of(used: Mapping[ast.stmt, Seen], facts: Mapping[str, Any]) -> froze
     own = facts.keys() - {BLOCK} | {name for node in used for name in _defined(node)} - REPLACED
     functions = {node: seen for node, seen in used.items() if isinstance(node, ast.FunctionDef)}
     return frozenset(
-        f.name for f, seen in functions.items() if not (own & seen.loaded or _keeps_state(f, seen))
+        f.name
+        for f, seen in functions.items()
+        if not (own & (seen.loaded - seen.bound) or _keeps_state(f, seen))
     )
 
 

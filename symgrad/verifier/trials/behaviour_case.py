@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class DataTensor(NamedTuple):
-    """An input or target: its axes as the spec has them, its labels, and numbers for it."""
+    """An input or target: its axes as the spec has them, its labels, and numbers for it.
+
+    Of what a network by itself takes, an axis without a name is one of which a spec does not say the size.
+    """
 
     name: str
     axes: tuple[int | str, ...]
@@ -61,10 +64,12 @@ class BehaviourCase(NamedTuple):
     `network` is the network's hash, `batch` the axis that counts rows, or empty; `piece` the rows of a
     micro-batch; `work` the operations of one loss; `is_calm` is whether training on the sample stays finite
     and carries rounding nowhere. `no_hyper` are names that are no hyper-parameters. `further` are functions
-    of derivatives beyond the gradient, with their kinds. What is `predicted` depends on no `spare` input.
-    Where a network `writes_on`, it says of sequences of labels which comes next; where it `goes_on`, it may
-    do so step by step of time. `numbers` are whole numbers at which an edited module may act otherwise,
-    `edited_numbers` all that stand in its edits. Where something is drawn, `seed` is what training draws by.
+    of derivatives beyond the gradient, with their kinds, `networks` those that stand by themselves, with what
+    they take; a case of one of these is of this function `alone`. What is `predicted` depends on no `spare`
+    input. Where a network `writes_on`, it says of sequences of labels which comes next; where it `goes_on`,
+    it may do so step by step of time. `numbers` are whole numbers at which an edited module may act
+    otherwise, `edited_numbers` all that stand in its edits. Where something is drawn, `seed` is what training
+    draws by.
     """
 
     name: str
@@ -97,6 +102,16 @@ class BehaviourCase(NamedTuple):
     numbers: tuple[int, ...] = ()
     edited_numbers: tuple[float, ...] = ()
     seed: tuple[int, ...] = ()
+    networks: tuple[tuple[str, tuple[DataTensor, ...]], ...] = ()
+    alone: str = ""
+
+    def of_network(self, function: str, taken: tuple[DataTensor, ...]) -> BehaviourCase:
+        """The case of a network by itself."""
+        axes = (tensor.axes[0] for tensor in taken if tensor.axes)
+        batch = next((axis for axis in axes if isinstance(axis, str)), "")
+        return self._replace(
+            inputs=taken, targets=(), batch=batch, has_loss=False, networks=(), spare=(), alone=function
+        )
 
     @property
     def tensors(self) -> tuple[DataTensor, ...]:

@@ -1,4 +1,6 @@
-"""Checks of what a module answers for derivatives beyond the gradient, as it is compiled."""
+"""Checks of what a module answers for derivatives beyond the gradient and networks by themselves, as it is
+compiled.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.identity.further_meaning import direction, expected_further, found_by
+from symgrad.spec.model import NetworkFunction
+from symgrad.verifier.identity.further_meaning import direction, expected_further, found_by, points_of
 from symgrad.verifier.identity.points import ExactPoint
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
 from symgrad.verifier.trials.subject import FaultError
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from symgrad.spec.model import FurtherDerivative
+    from symgrad.spec.model import BesideFunction
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.trials.trial import Measure, Trial, TrialPoint
@@ -28,12 +31,13 @@ _POINTS = 2
 
 def further_checks(trial: Trial) -> Iterator[Check]:
     """A row for each of them: the answers of the compiled module beside those of dual numbers."""
-    for asked in trial.model.spec.derive:
-        what = "answers against dual numbers through the spec"
+    for asked in trial.model.beside:
+        by = "the spec" if isinstance(asked, NetworkFunction) else "dual numbers through the spec"
+        what = f"answers against {by}"
         yield measured(asked.function, what, CLOSE, partial(_error, trial, asked))
 
 
-def _error(trial: Trial, asked: FurtherDerivative) -> Measure:
+def _error(trial: Trial, asked: BesideFunction) -> Measure:
     """How far any entry is from the spec's, relative to the largest one of all parameters."""
     errors = []
     for point in trial.points[:_POINTS]:
@@ -67,7 +71,7 @@ def _as_exact(point: TrialPoint) -> ExactPoint:
     return ExactPoint(point.name, numbers, {n: a for n, a in arrays.items() if n not in numbers}, noise)
 
 
-def _found(trial: Trial, asked: FurtherDerivative, point: TrialPoint, there: ExactPoint) -> dict[str, Array]:
+def _found(trial: Trial, asked: BesideFunction, point: TrialPoint, there: ExactPoint) -> dict[str, Array]:
     subject, sample = trial.twin, point.sample
     shapes = {name: subject.shapes[name] for name in subject.fields()}
     along = direction(there, shapes)
@@ -76,6 +80,9 @@ def _found(trial: Trial, asked: FurtherDerivative, point: TrialPoint, there: Exa
         params = subject.params(subject.vector(sample.parameters))
         return subject.call(asked.function, params, *others)
 
+    if isinstance(asked, NetworkFunction):
+        found = answer(*subject.cast(points_of(trial.model, asked, there, DOUBLE)))
+        return {str(asked): np.asarray(found, np.float64)}
     vector = np.concatenate([part.reshape(-1) for part in along.values()])
     answers = found_by(asked, answer, vector, shapes, (subject.inputs(sample), subject.data(sample)))
     return {name: np.asarray(array, np.float64) for name, array in answers}

@@ -163,7 +163,7 @@ def demand_names(model: Model, facts: Facts) -> None:
         names += ["gradient_point"] if model.parameters and model.optimizer.look_ahead is not None else []
         names += ["input_gradients"] if model.spec.gradients else []
     names += ["sample"] if writes_on(model) else []
-    names += [asked.function for asked in model.spec.derive]
+    names += [asked.function for asked in model.beside]
     missing = [name for name in names if name not in facts.names]
     if missing:
         raise ModuleError(f"the module lacks {', '.join(missing)}", at=facts.at, remedy="generate it again")

@@ -11,6 +11,7 @@ import jinja2
 
 from symgrad.compiler.kernels.step_clock import TICKS, StepClock, TimedStatement
 from symgrad.compiler.targets.numba.beside import step_functions
+from symgrad.compiler.targets.numba.beside.further_functions import check_network_names
 from symgrad.compiler.targets.numba.facts import facts_of, fields_of, opening_of, told
 from symgrad.compiler.targets.numba.lowered_model import LoweredModel, lowered_model
 from symgrad.compiler.targets.numba.model_definitions import ModelDefinitions
@@ -77,10 +78,17 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
     kernels, parts = tuple(map(_kernel, lowered.drivers.kernels.values())), tuple(needed_parts(lowered))
     parameters, states = fields_of(lowered.program, lowered.states, draws=definitions.calls.draws)
     compiled = (*kernels, *network, *further, *stepping, *training)
+    interface = tuple(definitions.interface())
+    facts = facts_of(
+        model, lowered.plans, update, definitions.calls, lowered.drivers.free_axes, definitions.given
+    )
+    said = (*facts, *told(lowered, definitions.calls, compiled))
+    names = [*(fact.name for fact in said), *(found.name for found in (*compiled, *interface))]
+    check_network_names(lowered.further, names, parts)
     return ModuleText(
         opening=opening_of(model, shown, update),
         imports=merged_imports(parts, _OWN_IMPORTS),
-        facts=facts_of(model, lowered.plans, update, definitions.calls, lowered.drivers.free_axes),
+        facts=facts,
         parameters=parameters,
         states=states,
         gradients=tuple(FieldText(g.name, g.comment) for g in definitions.gradients),
@@ -90,7 +98,7 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
         further=further,
         stepping=stepping,
         carry=carry,
-        interface=tuple(definitions.interface()),
+        interface=interface,
         told=told(lowered, definitions.calls, compiled),
         runtime=parts,
     )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.planning.plan import Plan
     from symgrad.compiler.targets.numba.lowered_model import LoweredModel
+    from symgrad.compiler.targets.numba.records import ArgumentText
     from symgrad.spec.model import ConstantSpec, HyperParameter, Model
 
 _TABLES: Mapping[Manner, str] = {
@@ -81,9 +82,16 @@ def _described(tensor: Tensor) -> str:
 
 
 def facts_of(
-    model: Model, plans: Sequence[Plan], update: Program, calls: Signatures, axes: Sequence[str]
+    model: Model,
+    plans: Sequence[Plan],
+    update: Program,
+    calls: Signatures,
+    axes: Sequence[str],
+    given: Sequence[ArgumentText],
 ) -> tuple[FactText, ...]:
-    """What a reader wants to know first; `axes` are the free ones; steps go by the first plan."""
+    """What a reader wants to know first; `axes` are the free ones; steps go by the first plan. `given` is all
+    that callers give: the data, then what networks by themselves take.
+    """
     spec, plan, program = model.spec, plans[0], plans[0].program
     parameters = program.of_kind("parameter")
     expected = spec.train.epochs if counts_epochs(update) else 0
@@ -102,10 +110,8 @@ def facts_of(
         FactText("PREDICTED", as_tuple(map(_quoted, program.prediction)), "what that gives"),
         FactText("TARGETS", as_tuple(_quoted(a.name) for a in calls.targets)),
         FactText("FREE_AXES", as_tuple(map(_quoted, axes))),
-        FactText("AXES", _dictionary((a.name, a.axes) for a in calls.arguments)),
-        FactText(
-            "CLASSES", _dictionary((a.name, a.classes) for a in calls.arguments), "how many labels there are"
-        ),
+        FactText("AXES", _dictionary((a.name, a.axes) for a in given)),
+        FactText("CLASSES", _dictionary((a.name, a.classes) for a in given), "how many labels there are"),
         FactText("CONSTANTS", _constants(spec.constants, program), "at the front of every workspace"),
         FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
         FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),

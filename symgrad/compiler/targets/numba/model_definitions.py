@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.standing import standing
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.compiler.targets.numba.lowered_model import LoweredModel
-    from symgrad.compiler.targets.numba.records import Definition, Driver
+    from symgrad.compiler.targets.numba.records import ArgumentText, Definition, Driver
 
 
 class ModelDefinitions:
@@ -32,6 +33,12 @@ class ModelDefinitions:
         self.outputs = tuple(result(lowered, name, name) for name in program.outputs)
         self.predictions = tuple(result(lowered, name, name) for name in program.prediction)
         self.gradients = tuple(result(lowered, name, gradient[name]) for name in lowered.model.spec.gradients)
+
+    @property
+    def given(self) -> tuple[ArgumentText, ...]:
+        """All that callers give: the data, then what networks by themselves take."""
+        own = (further_functions.own_arguments(found) for found in self.lowered.further)
+        return (*self.calls.arguments, *chain.from_iterable(own))
 
     def network(self) -> Iterator[Definition | Driver]:
         """The network, its loss and its gradient."""

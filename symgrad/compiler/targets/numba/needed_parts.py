@@ -88,5 +88,7 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     if lowered.stepping:
         yield "optional/sequences/steps_of_time"
     if lowered.further:
+        yield "optional/own_workspaces"
+    if any(found.planned.asked.kind != "network" for found in lowered.further):
         yield "optional/further_derivatives"
     yield from ("whole_files", "array_archives", "given_rows", "checkpoints")

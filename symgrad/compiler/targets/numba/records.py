@@ -73,10 +73,10 @@ class ArgumentText:
     axes: str
     classes: int | None
     ignore: int | None
-    is_batched: bool
     row_size: str
     batch_shape: str
-    is_spare: bool
+    is_batched: bool = False
+    is_spare: bool = False
 
 
 @dataclass(frozen=True)

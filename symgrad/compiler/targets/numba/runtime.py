@@ -45,6 +45,12 @@ class RuntimePart:
     def names(self) -> frozenset[str]:
         return frozenset().union(*(definition.names for definition in self.definitions))
 
+    @property
+    def bound(self) -> frozenset[str]:
+        """The names that mean something of its own in a module: its definitions and what it imports."""
+        imported = (name or module.partition(".")[0] for module, name in self.imports)
+        return self.names.union(imported)
+
     def only(self, needed: Set[str]) -> RuntimePart:
         """The part without the definitions of names that are not needed."""
         return replace(self, definitions=tuple(d for d in self.definitions if d.names & needed))

@@ -44,16 +44,23 @@ def signatures_of(lowered: LoweredModel) -> Signatures:
 
 
 def _argument(lowered: LoweredModel, tensor: Tensor) -> ArgumentText:
-    views = lowered.drivers.views
+    return replace(
+        argument_in(lowered.drivers, tensor),
+        is_batched=bool(tensor.axes) and tensor.axes[0].name == lowered.model.batch_axis != "",
+        is_spare=tensor.kind == "input" and tensor.name not in predicted_from(lowered.model),
+    )
+
+
+def argument_in(drivers: FunctionBodies, tensor: Tensor) -> ArgumentText:
+    """What callers give these functions for a tensor."""
+    views = drivers.views
     return ArgumentText(
         name=tensor.name,
-        variable=lowered.drivers.names[tensor.name],
+        variable=drivers.names[tensor.name],
         axes=shape_told(tensor),
         classes=tensor.classes,
         ignore=tensor.ignore,
-        is_batched=bool(tensor.axes) and tensor.axes[0].name == lowered.model.batch_axis != "",
         row_size=" * ".join(NUMBA.text(views.size(a.extent)) for a in tensor.axes[1:]),
-        is_spare=tensor.kind == "input" and tensor.name not in predicted_from(lowered.model),
         batch_shape=as_tuple(map(NUMBA.text, views.shape_in_memory(tensor.name))),
     )
 

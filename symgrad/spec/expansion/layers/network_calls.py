@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from symgrad.spec.model import EquationSpec, ShapeDemand, SizeDemand, TensorSpec
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from symgrad.errors import Position
     from symgrad.spec.model import NetworkSpec, Spec
@@ -48,6 +49,10 @@ class NetworkExpander:
         self.bodies: dict[str, _Body] = {}
         self.values: dict[tuple[str, tuple[Node, ...]], Name] = {}
         self.open: list[str] = []
+        self.given: dict[str, list[tuple[str, ...]]] = {}
+        """What calls of a network give it, of those that give nothing but tensors."""
+        self.alike: Mapping[str, str] = {}
+        """Tensors that are none of the model's, each with one that it is like."""
 
     def run(self, equations: Iterable[EquationSpec], loss: Node | None) -> Node | None:
         """Fill `equations`, and add to parameters and demands; the loss without calls of networks.
@@ -71,6 +76,19 @@ class NetworkExpander:
                 called = f"{network.name}({', '.join(network.arguments)})"
                 remedy = f"write {called} in an equation or in the loss, or leave it out"
                 raise SpecError(f"nothing calls the network '{network.name}'", at=network.at, remedy=remedy)
+
+    def by_itself(
+        self, call: Call, alike: Mapping[str, str], taken: Collection[str]
+    ) -> tuple[EquationSpec, ...]:
+        """The equations of a call of tensors that are `alike` some of the model's, and none of it.
+
+        No equation bears a name that is `taken`; those of the model are free.
+        """
+        alone = copy(self)
+        alone.equations, alone.demands, alone.values, alone.given = [], [], {}, {}
+        alone.taken, alone.alike = {*taken, *alike}, alike
+        alone._called(call)
+        return tuple(alone.equations)
 
     def _equation(self, equation: EquationSpec) -> None:
         """The equation, after those of the calls in it; one that is a call gives its value this name."""
@@ -138,6 +156,9 @@ class NetworkExpander:
             argument: self._given(value, f"{name}_{argument}")
             for argument, value in zip(network.arguments, call.arguments, strict=True)
         }
+        tensors = tuple(value.id for value in given.values() if isinstance(value, Name))
+        if len(tensors) == len(given):
+            self.given.setdefault(network.name, []).append(tensors)
         if network.layers:
             given = {_COLUMNS: self._columns(tuple(given.values()), name, call.at)}
         is_first = network.name not in self.bodies
@@ -172,7 +193,7 @@ class NetworkExpander:
         return self._define(self._unused(f"{name}_{_COLUMNS}"), Call("column_stack", (*values,), (), at))
 
     def _declared(self, value: Node) -> TensorSpec | None:
-        named = value.id if isinstance(value, Name) else ""
+        named = self.alike.get(value.id, value.id) if isinstance(value, Name) else ""
         return next((t for t in (*self.spec.inputs, *self.spec.targets) if t.name == named), None)
 
     def _body(self, network: NetworkSpec, given: Mapping[str, Node]) -> _Body:

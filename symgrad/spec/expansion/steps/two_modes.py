@@ -83,6 +83,11 @@ def in_two_modes(
     )
 
 
+def in_inference(equations: Iterable[EquationSpec]) -> tuple[EquationSpec, ...]:
+    """Equations that stand for themselves, as inference has them."""
+    return tuple(replace(equation, formula=_chosen(equation.formula, 1, {})) for equation in equations)
+
+
 def _formulas(
     equations: Iterable[EquationSpec],
     functions: Iterable[FunctionSpec],

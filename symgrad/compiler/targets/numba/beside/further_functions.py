@@ -1,30 +1,40 @@
-"""The functions of a derivative beyond the gradient in an emitted module: compiled, and for callers."""
+"""The functions of a module beside those of all, derivatives beyond the gradient and networks by themselves:
+compiled, and for callers.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import builtins
+import keyword
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.targets.numba.network import driver
 from symgrad.compiler.targets.numba.records import Definition, Driver
 from symgrad.compiler.targets.numba.signatures import as_tuple, listed
 from symgrad.compiler.targets.numba.spelling import NUMBA
-from symgrad.compiler.targets.numba.tensor_texts import result_in
+from symgrad.compiler.targets.numba.tensor_texts import argument_in, result_in
+from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from symgrad.compiler.planning.further_plan import FurtherPlan
     from symgrad.compiler.targets.numba.lowered_model import LoweredBeside
+    from symgrad.compiler.targets.numba.records import ArgumentText
+    from symgrad.compiler.targets.numba.runtime import RuntimePart
     from symgrad.compiler.targets.numba.signatures import Signatures
     from symgrad.spec.model import FurtherKind
 
-_SAID: Mapping[FurtherKind, str] = {
+_SAID: Mapping[FurtherKind | Literal["network"], str] = {
     "hvp": "The Hessian of the loss by the parameters, times `vector`",
     "gauss_newton": "Jᵀ(H(Jv)), the Gauss-Newton matrix of the loss times v, `vector`",
     "per_sample": "The gradient of the loss of each row alone, as Params with the rows in front",
     "jacobian": "The derivatives of {} by {}",
     "hessian": "The second derivatives of the loss by {}",
+    "network": "The network {}",
 }
 _DIRECTION = (
     "",
@@ -41,8 +51,8 @@ def computed(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Iterator[D
     takes_direction = found.planned.takes_direction
     vectors = ["theta", "direction", "product"] if takes_direction else ["theta"]
     doc = f"{_said(found)}, {'into `product`' if takes_direction else 'in the workspace'}."
-    data = calls.loss if found.planned.takes_targets else calls.forward
-    yield from driver(name, listed([*vectors, data]), doc, found.body)
+    data = [argument.variable for argument in taken(calls, found)]
+    yield from driver(name, listed([*vectors, *data, "work", *calls.extents]), doc, found.body)
     if not takes_direction:
         results = [result_in(found.drivers, output) for output in found.drivers.program.outputs]
         is_most = found.planned.asked.kind == "per_sample"  # of the memory, so that a copy would double it
@@ -53,15 +63,14 @@ def computed(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Iterator[D
 
 def offered(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Definition:
     """What callers use."""
-    arguments = [a.variable for a in (calls.arguments if found.planned.takes_targets else calls.inputs)]
-    names = "INPUTS + TARGETS" if found.planned.takes_targets else "INPUTS"
+    arguments = [argument.variable for argument in taken(calls, found)]
     function, data = found.planned.function, as_tuple(arguments)
     compiled, size_of, results_of = found.planned.compiled
     if found.planned.takes_direction:
         line = f"return _product_with({compiled}, {size_of}, params, vector, {data})"
         given = listed(["params", "vector", *arguments])
         return Definition(function, given, (f"{_said(found)}.", *_DIRECTION), (line,))
-    answer = f"_found_in_work({compiled}, {size_of}, {results_of}, params, {names}, {data})"
+    answer = f"_found_in_work({compiled}, {size_of}, {results_of}, params, {_names(found)}, {data})"
     outputs = [found.drivers.program.tensor[name] for name in found.drivers.program.outputs]
     is_one = found.planned.asked.kind != "per_sample"
     line = f"return {answer}[0]" if is_one else f"return Params(*_with_memory({answer}))"
@@ -69,5 +78,58 @@ def offered(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Definition:
     return Definition(function, listed(["params", *arguments]), (said,), (line,))
 
 
+def check_network_names(
+    beside: Sequence[LoweredBeside[FurtherPlan]], defined: Iterable[str], parts: Iterable[RuntimePart]
+) -> None:
+    """Refuse networks by themselves whose names a module needs: `defined` are all that it gives a meaning,
+    each as often as it does, beside those of the parts of its runtime.
+
+    Raises:
+        SpecError: naming the first.
+    """
+    names = Counter(defined)
+    needed = {"np", "Params", "State", "Gradients", *keyword.kwlist, *dir(builtins)}.union(
+        *(part.bound for part in parts)
+    )
+    for found in beside:
+        function, at = found.planned.function, found.planned.asked.at
+        own = (function, *found.planned.compiled)
+        if found.planned.asked.kind == "network" and any(n in needed or names[n] > 1 for n in own):
+            problem = f"a module has '{function}' of its own, and cannot offer the network of that name"
+            raise SpecError(problem, at=at, remedy=f"choose another name, such as '{function}_net'")
+
+
+def own_arguments(found: LoweredBeside[FurtherPlan]) -> tuple[ArgumentText, ...]:
+    """What a network by itself is given, by the names that callers are told."""
+    if found.planned.asked.kind != "network":
+        return ()
+    inputs = found.drivers.program.of_kind("input")
+    return tuple(
+        replace(argument_in(found.drivers, tensor), name=f"{tensor.name} of {found.planned.function}")
+        for tensor in inputs
+    )
+
+
+def taken(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> tuple[ArgumentText, ...]:
+    """The data that it takes."""
+    match found.planned.asked.kind:
+        case "network":
+            return own_arguments(found)
+        case "jacobian":
+            return calls.inputs
+    return calls.arguments
+
+
+def _names(found: LoweredBeside[FurtherPlan]) -> str:
+    """By which names its data are checked."""
+    match found.planned.asked.kind:
+        case "network":
+            return as_tuple(f'"{argument.name}"' for argument in own_arguments(found))
+        case "jacobian":
+            return "INPUTS"
+    return "INPUTS + TARGETS"
+
+
 def _said(found: LoweredBeside[FurtherPlan]) -> str:
-    return _SAID[found.planned.asked.kind].format(*found.planned.asked.of)
+    asked = found.planned.asked
+    return _SAID[asked.kind].format(*([asked] if asked.kind == "network" else asked.of))
