@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.verifier.behaviour.given_memory import given_memory
 from symgrad.verifier.behaviour.workbench import Bench, DataCall, first_line, kept, refusal, same
 
 if TYPE_CHECKING:
@@ -228,6 +229,7 @@ def answers(bench: Bench) -> Iterator[str]:
         yield from _answers_of(one)
     data = bench.data()
     yield from _in_threads(bench, data, _more(bench, data))
+    yield from given_memory(bench)
 
 
 def _answers_of(bench: Bench) -> Iterator[str]:

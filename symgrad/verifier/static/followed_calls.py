@@ -243,6 +243,7 @@ MODULE: Mapping[str, Model] = {
     "_as_vector": _parameters,
     "unflatten": _unknown,
     "_kept": _kept,
+    "_memory_of": _kept,
     "_whole": _whole,
     "_checked_order": _checked_order,
     "_setting": _setting,

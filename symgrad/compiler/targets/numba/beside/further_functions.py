@@ -40,6 +40,10 @@ _DIRECTION = (
     "",
     "`vector` is Params or one vector of SIZE numbers, and so is the answer; `params` may be either.",
 )
+_OUT = (
+    "",
+    "`out` is an earlier answer for as many rows: its memory is used again, and it is the answer.",
+)
 
 
 def computed(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Iterator[Definition | Driver]:
@@ -70,12 +74,14 @@ def offered(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Definition:
         line = f"return _product_with({compiled}, {size_of}, params, vector, {data})"
         given = listed(["params", "vector", *arguments])
         return Definition(function, given, (f"{_said(found)}.", *_DIRECTION), (line,))
+    if found.planned.asked.kind == "per_sample":
+        line = f"return _of_rows({compiled}, {size_of}, {results_of}, params, {data}, out)"
+        given = listed(["params", *arguments, "out=None"])
+        return Definition(function, given, (f"{_said(found)}.", *_OUT), (line,))
     answer = f"_found_in_work({compiled}, {size_of}, {results_of}, params, {_names(found)}, {data})"
-    outputs = [found.drivers.program.tensor[name] for name in found.drivers.program.outputs]
-    is_one = found.planned.asked.kind != "per_sample"
-    line = f"return {answer}[0]" if is_one else f"return Params(*_with_memory({answer}))"
-    said = f"{_said(found)}{f', {show_axes(outputs[0].axes)}' if is_one else ''}."
-    return Definition(function, listed(["params", *arguments]), (said,), (line,))
+    (output,) = (found.drivers.program.tensor[name] for name in found.drivers.program.outputs)
+    said = f"{_said(found)}, {show_axes(output.axes)}."
+    return Definition(function, listed(["params", *arguments]), (said,), (f"return {answer}[0]",))
 
 
 def check_network_names(
