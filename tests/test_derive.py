@@ -259,6 +259,52 @@ def test_rows_alone_have_the_gradients_of_batches_of_one(tmp_path: Path) -> None
             np.testing.assert_allclose(every[row], one, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_alone_are_written_where_an_earlier_answer_lies(seed: int, tmp_path: Path) -> None:
+    module, numbers = interpreted(written(NETWORK, tmp_path)), np.random.default_rng(seed)
+    params, _, _, data = _numbers(module)
+    answers: list[Any] = []
+    for _ in range(12):
+        rows = int(numbers.integers(1, 6))
+        given = [np.concatenate([array, array])[numbers.permutation(12)[:rows]] for array in data]
+        wanted = module.per_sample_grad(params, *given)
+        fitting = [answer for answer in answers if len(answer[0]) == rows]
+        if fitting:
+            out = fitting[int(numbers.integers(len(fitting)))]
+            others = [(other, [part.copy() for part in other]) for other in answers if other is not out]
+            out[0].base[:] = np.nan
+            found = module.per_sample_grad(params, *given, out=out)
+            assert found is out
+            for other, parts in [*others, (found, wanted)]:
+                for part, known in zip(other, parts, strict=True):
+                    np.testing.assert_array_equal(part, known)
+        else:
+            answers.append(wanted)
+
+
+def test_what_is_no_earlier_answer_is_refused(tmp_path: Path) -> None:
+    module = interpreted(written(NETWORK, tmp_path))
+    params, _, _, data = _numbers(module)
+    answer = module.per_sample_grad(params, *data)
+    fewer = [array[:3] for array in data]
+    inside = module.unflatten(answer[0].base[: module.SIZE])
+    for out, given, error, said in (
+        (list(answer), data, TypeError, "out: expected an answer of this function, got list"),
+        (
+            module.Params(*map(np.copy, answer)),
+            data,
+            ValueError,
+            "out: expected an answer of this function for",
+        ),
+        (module.Params(*answer[::-1]), data, ValueError, "out: expected an answer of this function for"),
+        (answer, fewer, ValueError, "out: expected an answer of this function for as many rows as here"),
+    ):
+        with pytest.raises(error, match=re.escape(said)):
+            module.per_sample_grad(params, *given, out=out)
+    with pytest.raises(ValueError, match="out: expected memory in which neither params nor data lie"):
+        module.per_sample_grad(inside, *data, out=answer)
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
