@@ -2355,7 +2355,7 @@ def _sample(rng: np.random.Generator, scale: Callable) -> Iterator[np.ndarray]:
     sizes: dict[Any, int] = {
         axis: LEAST_SIZES.get(axis, 1) + 4 + 2 * place for place, axis in enumerate(FREE_AXES)
     }
-    shapes = {name: tuple(int(sizes.get(a, a)) for a in axes) for name, axes in AXES.items()}
+    shapes = {name: tuple(int(sizes.get(a, a)) for a in AXES[name]) for name in INPUTS + TARGETS}
     for name, shape in shapes.items():
         is_scored = name == SCORED if SCORED else name in TARGETS
         if name in CLASSES:

@@ -17,7 +17,6 @@ from symgrad.verifier.behaviour import (
     epoch,
     fit,
     many_epochs,
-    parameters_in_memory,
     raw_rows,
     sampled,
     saved,
@@ -25,6 +24,7 @@ from symgrad.verifier.behaviour import (
     stepped,
 )
 from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
+from symgrad.verifier.behaviour.memory import parameters_in_memory
 from symgrad.verifier.behaviour.workbench import Bench, first_line
 from symgrad.verifier.report import Check, Verdict
 from symgrad.verifier.sampling.samples import is_defined_near_zero

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.given_memory import given_memory
+from symgrad.verifier.behaviour.memory.given_memory import given_memory
 from symgrad.verifier.behaviour.workbench import Bench, DataCall, first_line, kept, refusal, same
 
 if TYPE_CHECKING:
