@@ -225,6 +225,8 @@ def test_derivatives_pass_by_what_is_drawn_and_through_what_is_made_of_it() -> N
         ("y: dense(x, 2) * uniform()", "nothing says how many numbers are drawn here", "like=x"),
         ("y: dense(x, 2) * normal()", "normal: nothing says how many numbers", "like=x"),
         ("y: dense(x, 2) * uniform(3, like=x)", "takes nothing but what they are like", "a + (b - a)"),
+        ("y: dense(x, 2) * normal(0, 1)", "normal takes at most 1 arguments, got 2", "normal(like=...)"),
+        ("y: dropout() + dense(x, 2)", "dropout lacks 'x'", "write dropout(x, p=...)"),
         ("y: dropout(dense(x, 2), 1)", "p is 1", "expected"),
         ("y: dropout(dense(x, 2), -0.5)", "p is -0.5", "expected"),
     ],
@@ -326,3 +328,25 @@ def test_a_network_that_draws_is_another_in_each_call() -> None:
     found = interpret(model, arrays, DOUBLE)
     assert found.loss > 0.01
     assert found.evaluation == 0
+
+
+def test_masks_are_shown_as_bernoulli_numbers_and_states_without_gradients() -> None:
+    """What code computes stands above it: a number drawn evenly, and its comparison."""
+    layers = ["dense(3, activation=tanh)", "dropout(0.25)", "batch_norm", "dense(1)"]
+    spec = {"inputs": {"x": ["n", 2]}, "targets": {"t": ["n", 1]}, "layers": layers, "loss": "mse"}
+    shown = sg.derive(read(spec)).text()
+    assert "D1_training_u ~ Bernoulli(3/4)" in shown
+    assert "D1_training = 4·A1 ⊙ D1_training_u/3" in shown
+    assert "drunning_mean" not in shown
+    text = module_text(read(spec))
+    opening, code = text.split('"""', 2)[1:]
+    assert "D1_training_u ~ Bernoulli(3/4)" in opening
+    assert "running_mean2: state [3]" in opening
+    assert "D1_training = 4·A1 ⊙ (1 if D1_training_u < 3/4 else 0)/3" in code
+
+
+def test_equal_layers_that_draw_are_told_once() -> None:
+    block = ["layer_norm", "dense(4, activation=tanh)", "dropout(0.3)", "dense(4)", "dropout(0.1)"]
+    layers = [{"repeat": {"times": 6, "layers": [{"residual": block}]}}, "dense(1)"]
+    spec = {"inputs": {"x": ["n", 4]}, "targets": {"t": ["n", 1]}, "layers": layers, "loss": "mse"}
+    assert sg.derive(read(spec)).text().count("Bernoulli(0.7)") < 6

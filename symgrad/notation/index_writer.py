@@ -10,7 +10,7 @@ from symgrad.calculus.terms import Entry, delta, drawn
 from symgrad.notation.arrange import product
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, instance, merged_sums
-from symgrad.notation.scalar_writer import UNIFORM, ScalarWriter
+from symgrad.notation.scalar_writer import ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class IndexWriter(ScalarWriter):
         if equation.scatters:
             return ts.Relation(left, "+=", self.right_side(equation))
         if isinstance(equation.body, drawn):
-            return ts.Relation(left, "~", UNIFORM)
+            return ts.Relation(left, "~", self.distribution(equation.target))
         return ts.Relation(self.defined(equation.target, left), "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:

@@ -12,7 +12,7 @@ from symgrad.calculus.terms import Entry, delta, drawn, entries, indices_as_numb
 from symgrad.notation.arrange import fraction_first, product, transposed
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, merged_sums
-from symgrad.notation.scalar_writer import UNIFORM, ScalarWriter
+from symgrad.notation.scalar_writer import ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class MatrixWriter(ScalarWriter):
             raise NoMatrixFormError
         left = self.defined(equation.target, self.tensor(equation.target))
         if isinstance(equation.body, drawn):
-            return ts.Relation(left, "~", UNIFORM)
+            return ts.Relation(left, "~", self.distribution(equation.target))
         return ts.Relation(left, "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
@@ -11,6 +12,7 @@ import sympy as sp
 from symgrad.calculus.real import Abs, within
 from symgrad.calculus.terms import Entry, Infinite, delta, entries, leading, shifted, text_of
 from symgrad.notation.arrange import negated, quotient, total
+from symgrad.notation.coins import as_toss, coins
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.factors import Factors, content, factors_of
 from symgrad.notation.known_functions import chosen, known_function
@@ -19,7 +21,7 @@ from symgrad.notation.typesetting import typeset as ts
 from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from symgrad.calculus.program import Program
     from symgrad.notation.typesetting.typeset import Formula
@@ -35,6 +37,7 @@ OPERATORS = {
 }
 UNIFORM = ts.CallText("U", (ts.NumberText(Fraction(0)), ts.NumberText(Fraction(1))))
 """What is drawn evenly between 0 and 1."""
+BERNOULLI = "Bernoulli"
 Order: TypeAlias = tuple[object, ...]
 
 
@@ -45,6 +48,16 @@ class ScalarWriter(ABC):
         self.program, self.hidden, self.convention = program, hidden, convention
         self.leading: tuple[str, ...] = ()
         self.stand_ins: dict[sp.Symbol, Formula] = {}
+
+    @cached_property
+    def coins(self) -> Mapping[str, sp.Expr]:
+        """What is written as a Bernoulli number, and its probability to be 1."""
+        return {} if self.convention.as_computed else coins(self.program)
+
+    def distribution(self, drawn: str) -> Formula:
+        """That of a tensor of drawn numbers."""
+        share = self.coins.get(drawn)
+        return UNIFORM if share is None else ts.CallText(BERNOULLI, (self.write(share),))
 
     @abstractmethod
     def entry(self, entry: Entry) -> Formula: ...
@@ -190,6 +203,8 @@ class ScalarWriter(ABC):
         if isinstance(expr, shifted):
             return ts.Sum(((False, self.write(expr.args[0])), (True, self.write(expr.args[1]))))
         if isinstance(expr, sp.Piecewise):
+            if (toss := as_toss(expr)) is not None and toss[0].tensor in self.coins:
+                return self.entry(toss[0])
             return ts.Choice(tuple((self.write(v), self._condition(c)) for v, c in expr.args))
         if isinstance(expr, within):
             inside = self._condition(sp.Ge(expr.args[1], 0))

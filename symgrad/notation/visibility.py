@@ -46,8 +46,9 @@ def _hidden(program: Program, kind: Kind, kept: Collection[str]) -> frozenset[st
 
 
 def shown_equations(program: Program, hidden: Collection[str]) -> tuple[Equation, ...]:
-    """The equations that get a line of their own."""
-    return tuple(e for e in program.equations if e.target not in hidden)
+    """The equations that get a line of their own: states have no gradient to be shown."""
+    without = {program.cotangent.get(n.state) for n in program.next_values}
+    return tuple(e for e in program.equations if e.target not in hidden and e.target not in without)
 
 
 def visible_reads(program: Program, equation: Equation, hidden: Collection[str]) -> frozenset[str]:

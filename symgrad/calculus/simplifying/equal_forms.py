@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from symgrad.calculus.terms import Entry
+from symgrad.calculus.terms import Entry, drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def equation_form(equation: Equation, tensor: Callable[[str], Hashable]) -> Hashable:
-    """All of an equation but the names of its tensors, for which `tensor` says what stands."""
+    """All of an equation but the names of its tensors, for which `tensor` says what stands, and streams."""
     target = tensor(equation.target)
     loops = tuple((loop.index, loop.axis.extent) for loop in equation.loops)
     indices = tuple(expression_form(index, tensor) for index in equation.indices)
@@ -27,7 +27,8 @@ def expression_form(expr: sp.Basic, tensor: Callable[[str], Hashable]) -> Hashab
     """The same of an expression."""
     if isinstance(expr, Entry):
         return tensor(expr.tensor), tuple(expression_form(index, tensor) for index in expr.indices)
-    parts = tuple(expression_form(argument, tensor) for argument in expr.args)
+    arguments = expr.args[1:] if isinstance(expr, drawn) else expr.args
+    parts = tuple(expression_form(argument, tensor) for argument in arguments)
     return (type(expr), parts) if parts else cast("Hashable", expr)
 
 

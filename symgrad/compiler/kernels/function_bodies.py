@@ -25,6 +25,7 @@ from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
 from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll, sections
 from symgrad.compiler.kernels.statements import Statements, slot
 from symgrad.compiler.planning.plan import Accumulate, Draw, LoopNest, Phase, Plan, Product, Scalar, Step
+from symgrad.notation.convention import AS_COMPUTED
 from symgrad.notation.equations import Writing
 from symgrad.spec.taken_names import unused
 
@@ -186,7 +187,7 @@ class FunctionBodies:
         """The equation as mathematics, the axes of what it defines, and the array it is in, if another's."""
         axes = self.plan.axes_in_memory(equation.target)
         if equation.target not in self.written:
-            self.written[equation.target] = Writing(self.program).matrix(equation)
+            self.written[equation.target] = Writing(self.program, convention=AS_COMPUTED).matrix(equation)
         text = self.written[equation.target]
         memory = self.plan.memory_name(equation.target)
         begun = f" onto {equation.onto}" if equation.onto else ""

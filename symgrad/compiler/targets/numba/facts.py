@@ -28,7 +28,7 @@ from symgrad.spec.reads import predicted_from, stopped_in, stops_gradients
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.planning.plan import Plan
@@ -52,7 +52,7 @@ def opening_of(model: Model, shown: Program, update: Program) -> Opening:
         version=VERSION,
         sha256=spec.sha256,
         is_standardized=spec.train.standardize,
-        tensors=tuple(map(_described, (*shown.declared, *shown.handed_on))),
+        tensors=tuple(_described(t, model.states) for t in (*shown.declared, *shown.handed_on)),
         forward_equations=tuple(_written(shown, is_gradient=False)),
         gradient_equations=tuple(_written(shown, is_gradient=True)),
         look_ahead_rule=look_ahead_rule(update),
@@ -74,11 +74,12 @@ def _written(program: Program, *, is_gradient: bool) -> Iterator[str]:
             yield writing.matrix(equation)
 
 
-def _described(tensor: Tensor) -> str:
+def _described(tensor: Tensor, states: Collection[str]) -> str:
     labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
     labels += f", {tensor.ignore} for none" if tensor.ignore is not None else ""
     labels += f", {tensor.carried}" if tensor.carried is not None else ""
-    return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
+    kind = "state" if tensor.name in states else tensor.kind
+    return f"{tensor.name}: {kind} {show_axes(tensor.axes)}{labels}"
 
 
 def facts_of(

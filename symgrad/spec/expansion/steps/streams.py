@@ -12,9 +12,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
+from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.builtins import LIKE, UNIFORM
 from symgrad.spec.language.syntax import Binary, Call, Name, Number
 from symgrad.spec.language.trees import transform
+from symgrad.spec.library import Signature
 from symgrad.spec.reads import draws_inside
 
 if TYPE_CHECKING:
@@ -30,21 +32,26 @@ STREAM = "the stream"
 
 @dataclass
 class Streams:
-    """Gives streams to the draws of formulas, one after another; `drawing` says how many a function has."""
+    """Gives streams to the draws of formulas, one after another; `drawing` says how many a function has.
+
+    `signatures` are those of the functions as users call them.
+    """
 
     drawing: Mapping[str, int]
+    signatures: Mapping[str, Signature]
     count: int = 0
 
     @classmethod
     def of(cls, functions: Iterable[FunctionSpec]) -> Streams:
         """Those of a model that has these functions, each behind those that it calls."""
-        return cls(draws_inside(functions))
+        signatures = {f.name: Signature(f.name, f.arguments, f.defaults) for f in functions}
+        return cls(draws_inside(functions), signatures)
 
     def formula(self, formula: Node) -> Node:
         """The formula with a stream for each of its draws.
 
         Raises:
-            SpecError: a call of `uniform` that says more than what it is like.
+            SpecError: a call of `uniform` that says more than what it is like, or a wrong call of a function.
         """
         return self._numbered(formula, None)
 
@@ -52,7 +59,7 @@ class Streams:
         """The function with an argument more, where its streams begin; one that draws nothing as it is."""
         if function.name not in self.drawing:
             return function
-        inside = Streams(self.drawing)
+        inside = Streams(self.drawing, self.signatures)
         begin = (STREAM, Number(Fraction(0), function.at))
         formula = inside._numbered(function.formula, STREAM)
         return replace(function, formula=formula, defaults=(*function.defaults, begin))
@@ -63,6 +70,8 @@ class Streams:
                 return node
             if node.function == UNIFORM:
                 _check(node)
+            else:
+                bind(node, self.signatures[node.function])
             stream = _stream(self.count, begin, node.at)
             self.count += self.drawing.get(node.function, 1)
             return replace(node, keywords=(*node.keywords, (STREAM, stream)))
