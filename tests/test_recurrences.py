@@ -154,16 +154,44 @@ def test_what_is_no_recurrence_is_refused(equations: dict[str, str], problem: st
     assert refused.value.remedy
 
 
-@pytest.mark.parametrize(
-    ("more", "problem"),
-    [
-        ({"gradients": ["h"]}, "'h' is made step by step, its gradient is not given"),
-        ({"derive": ["hvp"]}, "hvp is not made of the recurrence of 'h'"),
-    ],
-)
-def test_what_recurrences_do_not_do_yet_is_refused(more: dict[str, Any], problem: str) -> None:
-    with pytest.raises(SpecError, match=re.escape(problem)):
-        _ = stages_of(read(spec_of(RNN, **more))).text
+def test_gradient_of_what_is_made_step_by_step_is_refused() -> None:
+    problem = "'h' is made step by step, its gradient is not given"
+    with pytest.raises(SpecError, match=problem):
+        _ = stages_of(read(spec_of(RNN, gradients=["h"]))).text
+
+
+DERIVED = {
+    "hvp": {**RNN, "h[n,-1,i]": "tanh(b[i])", "y": "tanh(h)"},
+    "gauss_newton": {
+        "h[n,t,i]": "tanh(sum(x[n,t,d]*W[d,i], d) + sum(h[n,t-2,j]*U[j,i], j))",
+        "h[n,-1,i]": "0",
+        "h[n,-2,i]": "b[i]",
+        "y": "h",
+    },
+    "per_sample": {**RNN, "h[n,-1,i]": "x[n,0,0]", "y": "h"},
+    "jacobian(y, x)": {**RNN, "h[n,-1,i]": "0", "y": "h[:, -1]"},
+    "hessian(b)": {
+        "s[t:3,i]": "tanh(s[t-1,i]*b[i])",
+        "s[-1,i]": "b[i]",
+        "h[n,t,i]": "tanh(sum(x[n,t,d]*W[d,i], d) + sum(U[i,j]*h[n,t-1,j], j)*s[t,i])",
+        "h[n,-1,i]": "0",
+        "y": "h",
+    },
+}
+
+
+@pytest.mark.parametrize("asked", DERIVED)
+def test_derivatives_beyond_the_gradient(asked: str) -> None:
+    """What is carried moves, comes back and stands apart for each row as all else does."""
+    spec = spec_of(DERIVED[asked], 3, derive=[asked], parameters={"W": [3, 2], "U": [2, 2], "b": [2]})
+    stages = stages_of(read(spec))
+    assert identity_of(stages.model, stages.text).state == "identical"
+
+
+def test_rows_have_no_gradients_of_a_recurrence_that_has_no_rows() -> None:
+    spec = spec_of(DERIVED["hessian(b)"], 3, derive=["per_sample"])
+    with pytest.raises(SpecError, match="a recurrence has no rows, and what comes back to it is summed"):
+        _ = stages_of(read({**spec, "parameters": {"W": [3, 2], "U": [2, 2], "b": [2]}})).text
 
 
 def test_prediction_asks_for_what_a_recurrence_starts_with() -> None:

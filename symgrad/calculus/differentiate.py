@@ -17,7 +17,16 @@ import sympy as sp
 
 from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Carried, Equation, Gradient, Loop, Program, Reduction, Tensor
+from symgrad.calculus.program import (
+    Carried,
+    Equation,
+    Gradient,
+    Loop,
+    Program,
+    Reduction,
+    Tensor,
+    depending_on,
+)
 from symgrad.calculus.terms import Entry, delta, index_symbol
 
 if TYPE_CHECKING:
@@ -73,7 +82,7 @@ class _Backward:
         self.editor.equations += program.equations
         self.contributions: dict[str, list[_Contribution]] = {}
         self.cotangent: dict[str, sp.Expr] = {}
-        self.active = _depending_on(program, [name for name in wrt if name not in held])
+        self.active = depending_on(program, [name for name in wrt if name not in held])
         roots = seeds if seeds is not None else filter(None, [program.loss])
         needed = program.needed(roots)
         self.handed = tuple(n for n, c in program.carried.items() if n in needed and c.reads & self.active)
@@ -258,18 +267,6 @@ class _Backward:
 
 def _standard_indices(rank: int) -> tuple[sp.Symbol, ...]:
     return tuple(index_symbol(f"_d{number}") for number in range(rank))
-
-
-def _depending_on(program: Program, wrt: Sequence[str]) -> set[str]:
-    active = set(wrt)
-    while True:
-        for equation in program.equations:
-            if equation.reads & active:
-                active.add(equation.target)
-        carried = {name for name, c in program.carried.items() if c.reads & active} - active
-        if not carried:
-            return active
-        active |= carried
 
 
 def _as_delta(contribution: _Contribution, axes: Axes) -> _Contribution:

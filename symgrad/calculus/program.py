@@ -346,6 +346,19 @@ class Program:
         return "\n".join(map(str, self.equations))
 
 
+def depending_on(program: Program, names: Iterable[str]) -> set[str]:
+    """The tensors of these names, and all that is made of them, by what recurrences carry too."""
+    found = set(names)
+    while True:
+        for equation in program.equations:
+            if equation.reads & found:
+                found.add(equation.target)
+        carried = {name for name, c in program.carried.items() if c.reads & found} - found
+        if not carried:
+            return found
+        found |= carried
+
+
 def check(program: Program, before: Program | None = None) -> Program:
     """The program itself, if every use is defined and every rank and axis fits.
 

@@ -15,6 +15,7 @@ from fuzz.meaning import run_steps, scope_at, steps_of
 from fuzz.modules import with_garbage
 from fuzz.networks import graph_spec
 from fuzz.oracle import evaluate
+from fuzz.recurrent import recurrent_spec, written_out
 from fuzz.sequences import sequence_spec
 from fuzz.tensor_programs import tensor_spec
 from symgrad.errors import SpecError, SymgradWarning
@@ -30,12 +31,13 @@ ASKED = ("hvp", "gauss_newton", "per_sample", "hessian", "jacobian")
 
 def derived_spec(random: Random) -> Spec:
     """A spec of another kind, and one of the derivatives beyond the gradient."""
-    draw = random.choice((tensor_spec, tensor_spec, graph_spec, sequence_spec))
+    draw = random.choice((tensor_spec, tensor_spec, graph_spec, sequence_spec, recurrent_spec))
     while True:
         spec = draw(random)
         made = [key.partition("[")[0] for key in spec.get("equations", ())]
         kind = random.choice(ASKED)
-        if not made or len(str(spec)) > 900:
+        spec.pop("gradients", None)
+        if not made or len(str(plain(spec))) > 900:
             continue
         given = [
             *spec.get("parameters", {}),
@@ -90,8 +92,9 @@ def judge_derived(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         except SpecError as error:
             return _refused(spec, by_rows, error)
     for _ in range(TRIES):
-        arrays = drawn_data(spec, dict(module.SHAPES), rng, False)
-        point = Meaning({k: v for k, v in plain(spec).items() if k != "derive"}, arrays)
+        written = written_out({k: v for k, v in spec.items() if k != "derive"})
+        arrays = drawn_data(written, dict(module.SHAPES), rng, False, written.get("axes"))
+        point = Meaning(written, arrays)
         v, w = ({n: rng.normal(size=s) for n, s in module.SHAPES.items()} for _ in range(2))
         ours, exact = _both(spec, module, point, v, w, rng)
         if (

@@ -80,9 +80,13 @@ def layout(by_rows: bool) -> Iterator[None]:
         yield
 
 
+OF_THE_JUDGE = ("chain", "steps", "written", "marked")
+"""What of a spec only the drawing of data, or a judge, reads."""
+
+
 def plain(spec: Spec) -> Spec:
-    """The spec without what only the drawing of data, or the judge of chains, reads."""
-    spec = {key: value for key, value in spec.items() if key != "chain"}
+    """The spec without that."""
+    spec = {key: value for key, value in spec.items() if key not in OF_THE_JUDGE}
     targets = {
         name: about["axes"] if isinstance(about, dict) and "probability" in about else about
         for name, about in spec.get("targets", {}).items()

@@ -18,6 +18,7 @@ from fuzz.gradients import (
     compared,
     differs,
     module_of,
+    plain,
     sound_point,
 )
 from fuzz.modules import with_garbage
@@ -45,7 +46,6 @@ MARK = re.compile(r"mark=-?\d+, place=§([^§]*)§(, )?")
 One of a start, which may be read often and is the same, has a number below 0.
 """
 BEFORE = re.compile(r"(\w+)\[[^\]]*\bt [-+] (\d)")
-OF_THE_JUDGE = ("steps", "written", "marked")
 WRITTEN_OUT = 0.3
 """The share of specs that symgrad computes as they are written out, too."""
 
@@ -376,11 +376,16 @@ def spec_of(draw: Recurrences, names: list[str]) -> Spec:
     }
 
 
+def written_out(spec: Spec) -> Spec:
+    """The spec with an equation for each step, where it has recurrences."""
+    if "written" not in spec:
+        return plain(spec)
+    return {**plain(spec), "axes": {"T": spec["steps"]}, "equations": spec["written"]}
+
+
 def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     """The module against the same equations written out step by step, by the oracle, and by symgrad."""
-    own = {key: value for key, value in spec.items() if key not in OF_THE_JUDGE}
-    steps = int(spec["steps"])
-    written = {**own, "axes": {"T": steps}, "equations": spec["written"]}
+    own, written, steps = plain(spec), written_out(spec), int(spec["steps"])
     module = module_of(own, by_rows)
     point = sound_point(written, dict(module.SHAPES), random, {"T": steps})
     if point is None:

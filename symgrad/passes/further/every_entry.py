@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Equation, Loop, Program
+from symgrad.calculus.program import Equation, Loop, Program, depending_on
 from symgrad.calculus.terms import Entry, delta, index_symbol
 
 if TYPE_CHECKING:
@@ -45,9 +45,15 @@ class _Every:
         self.in_front: set[str] = set()
         for name in (direction, *zero):
             del self.editor.tensors[name]
+        moving = depending_on(program, [direction])
+        for name in [name for name in self.program.carried if name in moving]:
+            self._put_in_front(name)
+        self.waiting, self.sources = {*self.program.carried}, set[str]()
 
     def follow(self, equation: Equation) -> None:
         """The equation for every entry of the direction."""
+        while waiting := (equation.reads | self.sources) & self.waiting:
+            self._start(min(waiting))
         depends = equation.reads & ({self.direction} | self.in_front)
         body = self._at_entry(equation.body)
         if not depends:
@@ -80,8 +86,34 @@ class _Every:
 
     def _put_in_front(self, name: str) -> None:
         tensor = self.editor.tensors[name]
-        self.editor.tensors[name] = replace(tensor, axes=self._axes(tensor.axes))
+        carried = tensor.carried and replace(tensor.carried, along=tensor.carried.along + len(self.loops))
+        self.editor.tensors[name] = replace(tensor, axes=self._axes(tensor.axes), carried=carried)
         self.in_front.add(name)
+
+    def _start(self, name: str) -> None:
+        """Give what is carried a start with the axes that it has now."""
+        self.waiting.discard(name)
+        tensor = self.editor.tensors[name]
+        self.sources |= {tensor.carried.source} if tensor.carried else set()
+        if tensor.carried is None or not (start := tensor.carried.start):
+            return
+        if start in self.zero:
+            start = ""
+        elif start == self.direction:
+            start = self._unit_vectors(f"{name}_start")
+        elif name in self.in_front:
+            start = self.with_axes(start)
+        self.editor.tensors[name] = replace(tensor, carried=replace(tensor.carried, start=start))
+
+    def _unit_vectors(self, wanted: str) -> str:
+        """The direction itself, as a tensor: every unit vector."""
+        axes = self.program.tensor[self.direction].axes
+        own = tuple(Loop(index_symbol(f"_o{number}"), axis) for number, axis in enumerate(axes))
+        indices = tuple(loop.index for loop in own)
+        name = self.editor.new_tensor(wanted, self._axes(axes), "tangent")
+        body = self._at_entry(Entry(self.direction, indices))
+        self.editor.add(Equation(name, (*self.indices, *indices), (*self.loops, *own), "none", body))
+        return name
 
     def _at_entry(self, expr: sp.Expr) -> sp.Expr:
         here: dict[sp.Basic, sp.Expr] = {}

@@ -39,6 +39,7 @@ def rows_apart(
     apart = _Apart(program.giving(outputs), rows, at, number)
     for equation in apart.program.equations:
         apart.follow(equation)
+    apart.check_carried()
     names = tuple(map(apart.with_rows, outputs))
     return apart.editor.program(outputs=names, prediction=(), loss=None, gradients=())
 
@@ -71,6 +72,17 @@ class _Apart:
         changed = Equation(equation.target, indices, over, reduction, body, equation.onto)
         is_plain = changed.reduction != "none" and not changed.scatters and not changed.bound
         self.editor.add(replace(changed, reduction="none") if is_plain else changed)
+
+    def check_carried(self) -> None:
+        """Demand that what recurrences carry has rows where its source has them.
+
+        Raises:
+            SpecError: one has none, and what comes back to it is summed over rows.
+        """
+        for name, carried in self.program.carried.items():
+            if carried.source in self.in_front and name not in self.in_front:
+                problem = "a recurrence has no rows, and what comes back to it is summed over these"
+                raise SpecError(problem, at=self.at, remedy="leave it out")
 
     def with_rows(self, name: str) -> str:
         """An output with its axis of rows; one that is the same for all is repeated."""

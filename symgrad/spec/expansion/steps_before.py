@@ -71,9 +71,6 @@ def refuse_with_carried(
         if asks_for_derivative(equation.formula, functions):
             problem = f"no equation takes a derivative beside that {what}"
             raise SpecError(problem, at=equation.at, remedy="write the derivative out, or leave one of them")
-    if spec.derive:
-        problem = f"{spec.derive[0]} is not made {what}"
-        raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out of derive")
     reads = {e.name: _read_by(e) for e in equations} | {c.name: {c.source} for c in carried}
     made = {name for group in groups(reads) if len(group) > 1 for name in group}
     for name in (name for name in spec.gradients if name in made):

@@ -56,8 +56,9 @@ def interpret(
 
     `shift` adds to tensors by name, equations included, as soon as they are known: this is how slopes
     with respect to anything are taken. `stopped` are the values that stop_gradient had somewhere else, in
-    turn, to be held on to. `instead` gives tensors by name the place of what equations say. Numbers are drawn
-    by a `key`; what inference computes is as here only with its own.
+    turn, to be held on to. `instead` gives tensors by name the place of what equations say, for those that
+    read them outside of a recurrence. Numbers are drawn by a `key`; what inference computes is as here only
+    with its own.
 
     Raises:
         SpecError: a formula outside the language, or a missing array.
@@ -73,12 +74,14 @@ def interpret(
                 raise SpecError(f"no array for parameter '{parameter.name}'", at=parameter.at)
             formulas.give(parameter.name, arithmetic.array(arrays[parameter.name]))
         for equation in in_turn(model):
+            members = equation.equations if isinstance(equation, Circle) else (equation,)
+            given = {e.name: instead[e.name] for e in members if instead and e.name in instead}
             if isinstance(equation, Circle):
                 evaluate(formulas, equation)
-            elif equation.name in (instead or {}):
-                formulas.give(equation.name, arithmetic.array((instead or {})[equation.name]))
-            else:
+            elif not given:
                 formulas.define(equation)
+            for name, array in given.items():
+                formulas.give(name, arithmetic.array(array))
         outputs = tuple(formulas.tensors[name].array for name in model.outputs)
         prediction = outputs if model.prediction is None else (formulas.formula(model.prediction).array,)
         loss = _loss(model, arrays, formulas, model.loss)
