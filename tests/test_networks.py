@@ -454,6 +454,11 @@ def test_rows_sizes_labels_and_images_are_those_of_a_call(tmp_path: Path) -> Non
     assert judged({**BASE, **spec}, tmp_path, compiled=False).passed
 
 
+def test_networks_stand_beside_pieces_of_a_batch(tmp_path: Path) -> None:
+    pieces = {**RESIDUAL, "name": "pieces", "train": {"batch_size": "full", "micro_batch_size": 3}}
+    assert judged(pieces, tmp_path, compiled=False).passed
+
+
 @pytest.mark.parametrize("name", ["predict", "list", "np", "SIZE", "view", "Params"])
 def test_a_name_that_a_module_needs_is_refused(name: str) -> None:
     spec = {**BASE, "networks": {f"{name}(x)": TANH}, "equations": {"a": f"{name}(x)"}, "loss": "mean(a)"}

@@ -91,7 +91,7 @@ def _in_pieces(machine: Machine, parameters: Array, data: Sequence[Array]) -> Pa
     """The gradient of the rows in an order, a row twice among them, formed over pieces of these."""
     names = machine.names
     batch = names["FREE_AXES"][0]
-    has_rows = [axes[:1] == (batch,) for axes in names["AXES"].values()]
+    has_rows = [names["AXES"][name][:1] == (batch,) for name in names["INPUTS"] + names["TARGETS"]]
     count = next(array.shape[0] for array, rows in zip(data, has_rows, strict=True) if rows)
     order = [place % count for place in (2, 0, 1, 1, 0)]
     theta, grad, piece = (machine.vector(vector, "") for vector in (parameters, parameters, parameters))
