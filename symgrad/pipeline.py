@@ -46,6 +46,7 @@ from symgrad.passes.standardised import with_standardised
 from symgrad.passes.windowing.windows import with_windows
 from symgrad.spec.expand import expand
 from symgrad.spec.expansion.layers.network_functions import model_of
+from symgrad.spec.expansion.steps.drawn_prediction import with_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Phase, Plan
     from symgrad.passes.further.one_step import OneStep
-    from symgrad.spec.model import FurtherDerivative, Model, NetworkFunction, Spec
+    from symgrad.spec.model import DrawnPrediction, FurtherDerivative, Model, NetworkFunction, Spec
 
 T = TypeVar("T")
 
@@ -206,6 +207,7 @@ class Stages:
         further = (
             *(FurtherPlan(f.asked, f.derived, f.plan) for f in self.further),
             *(FurtherPlan(f.asked, f.derived, f.plan) for f in self.networks),
+            *(FurtherPlan(f.asked, f.derived, f.plan) for f in self.drawn),
         )
         stepping = StepPlan(self.stepping.step, self.stepping.plan) if self.stepping else None
         return PlannedModel(
@@ -233,14 +235,23 @@ class Stages:
     @cached_property
     def networks(self) -> tuple[NetworkStages, ...]:
         """The stages of every network by itself."""
-        parameters = self.formulas.of_kind("parameter")
-        shapes = {p.name: tuple(axis.size or 0 for axis in p.axes) for p in parameters}
+        inputs = {found: network_inputs(found, self.formulas) for found in self.model.networks}
         return tuple(
-            NetworkStages(
-                model_of(self.model, found, network_inputs(found, self.formulas), shapes), asked=found
-            )
-            for found in self.model.networks
+            NetworkStages(model_of(self.model, found, given, self.shapes), asked=found)
+            for found, given in inputs.items()
         )
+
+    @cached_property
+    def drawn(self) -> tuple[DrawnStages, ...]:
+        """The stages of the prediction by chance, where there is one."""
+        found = self.model.drawn
+        return (DrawnStages(with_sizes(found.model, self.shapes), asked=found),) if found else ()
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all parameters by name."""
+        parameters = self.formulas.of_kind("parameter")
+        return {p.name: tuple(axis.size or 0 for axis in p.axes) for p in parameters}
 
     @cached_property
     def group_updates(self) -> tuple[Program, ...]:
@@ -353,6 +364,13 @@ class NetworkStages(StagesBeside):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawnStages(StagesBeside):
+    """Those of the prediction by chance, of a model whose inference draws."""
+
+    asked: DrawnPrediction
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepStages(StagesBeside):
     """Those of one step of time."""
 
@@ -387,5 +405,4 @@ def module_text(spec: Spec) -> str:
 
 def parameter_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
     """The shapes of all parameters by name. Raises SpecError."""
-    parameters = stages_of(spec).formulas.of_kind("parameter")
-    return {parameter.name: tuple(axis.size or 0 for axis in parameter.axes) for parameter in parameters}
+    return stages_of(spec).shapes

@@ -350,3 +350,54 @@ def test_equal_layers_that_draw_are_told_once() -> None:
     layers = [{"repeat": {"times": 6, "layers": [{"residual": block}]}}, "dense(1)"]
     spec = {"inputs": {"x": ["n", 4]}, "targets": {"t": ["n", 1]}, "layers": layers, "loss": "mse"}
     assert sg.derive(read(spec)).text().count("Bernoulli(0.7)") < 6
+
+
+OFTEN = """
+dtype: float64
+inputs: {x: [batch, 5]}
+targets: {t: [batch, 3]}
+state: {m: {axes: [6], init: 0.3, next: "0.9 * m + 0.1 * mean(h, axis=0)"}}
+equations:
+  h: dense(x, 6, activation=tanh)
+  k: dropout(h - training(mean(h, axis=0), m), 0.25)
+  y: dense(dropout(k, 0.5), 3)
+loss: mse(y, t)
+train: {optimizer: sgd(learning_rate=0.1), epochs: 2, batch_size: 4}
+"""
+
+
+def by_chance(params: Any, x: np.ndarray, key: tuple[int, int], first: int = 0) -> np.ndarray:
+    """Masks are drawn, and all else is as inference has it: the state stands for the mean of the batch."""
+    k = np.tanh(x @ params.h_W + params.h_b) - params.m
+    for stream, p in enumerate((0.25, 0.5)):
+        k = k * (drawn(k.shape, stream, key, 6 * first) < 1 - p) / (1 - p)
+    return np.asarray(k @ params.y_W + params.y_b)
+
+
+def test_predictions_by_chance_are_numpys(tmp_path: Path) -> None:
+    """One draw, and mean and spread of many; rows in parts draw what the whole would."""
+    found: Any = module(OFTEN, tmp_path)
+    x = np.random.default_rng(0).normal(size=(7, 5))
+    params = found.init_params(1)
+    for key in ((0, 0), (2**40 + 1, 17)):
+        once = found.draw_prediction(params, x, seed=key[0], step=key[1])
+        np.testing.assert_allclose(once, by_chance(params, x, key), rtol=1e-12)
+    many = np.stack([by_chance(params, x, (3, n)) for n in range(20)])
+    mean, spread = found.predict_often(params, x, draws=20, seed=3)
+    np.testing.assert_allclose(mean, many.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(spread, many.std(0, ddof=1), rtol=1e-10)
+    part, _ = found.predict_often(params, x[3:], draws=20, seed=3, before=3)
+    np.testing.assert_allclose(part, mean[3:], rtol=1e-12)
+    assert (found.predict_often(params, x, draws=20, seed=3)[0] == mean).all()
+    assert not np.allclose(found.predict_often(params, x, draws=20, seed=4)[0], mean)
+    for wrong in ({"draws": 1}, {"seed": -1}, {"before": 0.5}, {"draws": "many"}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected a whole number"):
+            found.predict_often(params, x, **wrong)
+
+
+def test_what_draws_nothing_has_no_predictions_by_chance(tmp_path: Path) -> None:
+    found: Any = module(
+        OFTEN.replace("dropout(", "relu(-0.1 * ").replace(", 0.25)", ")").replace(", 0.5), 3)", "), 3)"),
+        tmp_path,
+    )
+    assert not hasattr(found, "predict_often")

@@ -18,12 +18,16 @@ from symgrad.prediction.trained import open_trained, spec_of_run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from symgrad.training.needed_inputs import Draws
 
-def predict_rows(run: Path, data: Path, output: Path | None, module: Path | None, as_json: bool) -> int:
+
+def predict_rows(
+    run: Path, data: Path, output: Path | None, module: Path | None, draws: Draws | None, as_json: bool
+) -> int:
     """Write predictions to a file or to stdout. Raises DataError where that file is the data."""
     if output is not None and output.exists() and data.exists() and output.samefile(data):
         raise DataError("these are the data themselves", at=str(output), remedy="choose another file")
-    parts = predictions(open_trained(run, module), data)
+    parts = predictions(open_trained(run, module), data, draws=draws)
     if output is None:
         write_text(sys.stdout, parts, ".json" if as_json else ".csv")
         return GOOD

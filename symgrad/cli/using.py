@@ -26,7 +26,14 @@ MODULE = click.option("--module", type=FILE, help="The module trained.  [the one
 @click.option(
     "--temperature", type=float, default=1.0, help="Below 1 for what is likelier; 0: the likeliest."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Another seed, another text.  [0]")
+@click.option(
+    "--draws",
+    type=click.IntRange(min=2),
+    help="Mean and spread of so many predictions by chance, as dropout.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Another seed, other draws or text.  [0]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON on stdout.")
 def predict(
     run: Path,
@@ -36,6 +43,7 @@ def predict(
     generate: int | None,
     start: str,
     temperature: float,
+    draws: int | None,
     seed: int,
     as_json: bool,
 ) -> int:
@@ -45,15 +53,20 @@ def predict(
     targets may be missing; rows are treated as those in training were. Of classes the answer is a label and
     the probability of each; of numbers, the numbers. A file larger than memory is read in parts.
 
+    Where training draws, as dropout does, --draws 50 predicts so often by chance: each number is their mean,
+    and beside it stands its spread. Without it a prediction is always the same.
+
     A network that was trained on windows of a text writes a text on with --generate.
     """
     from symgrad.cli.use_run import generate_text, predict_rows
+    from symgrad.training.needed_inputs import Draws
 
     if (data is None) is (generate is None):
         raise click.UsageError("name the file with the rows, or say --generate BYTES")
     if data is None:
         return generate_text(run, module, start, generate or 0, temperature, seed, as_json)
-    return predict_rows(run, data, output, module, as_json)
+    often = None if draws is None else Draws(draws, seed)
+    return predict_rows(run, data, output, module, often, as_json)
 
 
 @main.command()

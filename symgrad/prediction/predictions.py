@@ -9,7 +9,7 @@ import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import read_inputs, read_whole_inputs, warn_of_gaps
-from symgrad.training.needed_inputs import predict, predicted_from
+from symgrad.training.needed_inputs import predict, predict_often, predicted_from
 from symgrad.training.scores.named_labels import class_names, named_labels
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data
+    from symgrad.training.needed_inputs import Draws
 
 Columns = dict[str, "NDArray[Any]"]
 LABEL = "label"
@@ -29,7 +30,9 @@ FEW_ROWS = 32
 """So many rows say little of the mean that a prediction takes over them."""
 
 
-def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None) -> Iterator[Columns]:
+def predictions(
+    trained: Checkpoint, data: Data, dialect: Dialect | None = None, draws: Draws | None = None
+) -> Iterator[Columns]:
     """Columns of predictions, row for row those of the data, some rows at a time.
 
     Of classes the first is `label`, and one for each class has its probability or score; of two classes
@@ -37,11 +40,13 @@ def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None)
     there is none, or there are several outputs, as the outputs. Inputs that nothing predicted depends on are
     not asked for.
     Where training left out rows that miss a value, these have an empty answer: columns are masked arrays.
+    With `draws` they are means of what is predicted by chance, each beside a column of its spread.
     A file larger than memory is read in parts. Where the prediction of a row depends on other rows, all are
     read at once.
 
     Raises:
-        DataError: as `read_inputs` does, and and for a network without rows.
+        DataError: as `read_inputs` does, for a network without rows, and for one that draws nothing where
+            draws are asked for.
     """
     module = trained.module
     if not module.BATCH_AXIS:
@@ -49,14 +54,35 @@ def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None)
     dtype, known = np.dtype(module.DTYPE), trained.preparation.of_inputs(predicted_from(module))
     if known.drops_missing:
         found = read_whole_inputs(known, data, dtype, dialect)
-        yield from _with_gaps(trained, found, str(data) if isinstance(data, str | os.PathLike) else "data")
+        label = str(data) if isinstance(data, str | os.PathLike) else "data"
+        yield from _with_gaps(trained, found, label, draws)
         return
     for arrays in _independent(trained, read_inputs(known, data, dtype, dialect)):
-        yield _columns(trained, _predicted(trained, arrays))
+        yield _answers(trained, arrays, draws)
+        draws = draws and draws._replace(before=draws.before + len(arrays[0]))
+
+
+def _answers(trained: Checkpoint, arrays: tuple[NDArray[Any], ...], draws: Draws | None) -> Columns:
+    """The columns of some rows."""
+    if draws is None:
+        return _columns(trained, _predicted(trained, arrays))
+    module = trained.module
+    both = predict_often(module, trained.fitted, predicted_from(module), arrays, draws)
+    means, spreads = (_columns(trained, _parts(trained, found, len(arrays[0]))) for found in both)
+    labels = () if module.TASK == "values" else (LABEL, f"{LABEL}_")
+    columns: Columns = {}
+    for name, column in means.items():
+        columns[name] = column
+        if not (labels and (name == LABEL or name.startswith(labels[1]))):
+            columns[f"{name}_spread"] = spreads[name]
+    return columns
 
 
 def _with_gaps(
-    trained: Checkpoint, parts: Iterator[tuple[NDArray[np.bool_], tuple[NDArray[Any], ...]]], label: str
+    trained: Checkpoint,
+    parts: Iterator[tuple[NDArray[np.bool_], tuple[NDArray[Any], ...]]],
+    label: str,
+    draws: Draws | None,
 ) -> Iterator[Columns]:
     """The predictions, with an empty answer for each row that misses a value: masked arrays, row for row."""
     waiting: list[NDArray[np.bool_]] = []
@@ -70,7 +96,8 @@ def _with_gaps(
 
     columns: Columns = {}
     for arrays in _independent(trained, whole()):
-        columns = _columns(trained, _predicted(trained, arrays))
+        columns = _answers(trained, arrays, draws)
+        draws = draws and draws._replace(before=draws.before + len(arrays[0]))
         taken: list[NDArray[np.bool_]] = []
         while sum(int(mask.sum()) for mask in taken) < len(arrays[0]):
             taken.append(waiting.pop(0))
@@ -96,8 +123,14 @@ def _predicted(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> tuple[N
     """All that is predicted, an array for each output."""
     module = trained.module
     found = predict(module, trained.fitted, predicted_from(module), arrays)
+    return _parts(trained, found, len(arrays[0]))
+
+
+def _parts(trained: Checkpoint, found: Any, rows: int) -> tuple[NDArray[Any], ...]:
+    """An answer for so many rows, an array for each output."""
+    module = trained.module
     parts = tuple(map(np.asarray, found)) if isinstance(found, tuple) else (np.asarray(found),)
-    if any(part.ndim < 1 or len(part) != len(arrays[0]) for part in parts):
+    if any(part.ndim < 1 or len(part) != rows for part in parts):
         problem = "what it gives is not a row for each row of the data"
         raise DataError(problem, at=module.SPEC_NAME, remedy="call its predict")
     return parts

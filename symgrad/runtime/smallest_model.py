@@ -109,6 +109,21 @@ def _loss(theta: Any, *given: Any) -> float:
     return float(np.square(work[:n] - t).mean())
 
 
+def _draw_prediction(*given: Any) -> None:
+    """The prediction with numbers that are drawn, where some are: here none."""
+    theta, x, _, work, n = given
+    _forward(theta, x, work, n)
+
+
+def _draw_prediction_work_size(n: int) -> int:
+    return n
+
+
+def _draw_prediction_results(*given: Any) -> tuple[np.ndarray, ...]:
+    work, n = given
+    return (np.copy(work[:n]),)
+
+
 def _evaluation(theta: np.ndarray, *rest: Any) -> float:
     """The loss of inference, where that is another one."""
     return _loss(theta, *rest)

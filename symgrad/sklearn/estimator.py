@@ -20,6 +20,7 @@ from symgrad.sklearn.given_specs import given_spec, with_training
 from symgrad.sklearn.short_specs import ACTIVATION, BATCH_SIZE, HIDDEN, OPTIMIZER
 from symgrad.sklearn.table_rows import as_tensor
 from symgrad.sklearn.trained_network import Network, Rows
+from symgrad.training.needed_inputs import Draws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -261,6 +262,15 @@ class Estimator(CallbackSupport, BaseEstimator):
         )
 
     # --- What was learnt, at other rows ---
+
+    def predict_often(self, X: Any, draws: int = 50, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The mean of what the spec predicts for rows by chance, and its spread, each [n, ...]: of classes,
+        of their probabilities. What draws in training, as dropout does, draws here. The same seed, the same.
+
+        Raises:
+            DataError: nothing that is predicted is drawn.
+        """
+        return self._learnt().predictions_often(self._inputs(X), Draws(draws, seed))
 
     def _inputs(self, X: Any) -> NDArray[Any]:
         """Rows to predict for, as the network takes them."""

@@ -12,6 +12,7 @@ from symgrad.sklearn.changed_specs import WEIGHTS
 from symgrad.sklearn.modules import module_of
 from symgrad.spec.expand import expand
 from symgrad.training.epochs.snapshots import averaged
+from symgrad.training.needed_inputs import predict_often
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from symgrad.spec.model import Spec
+    from symgrad.training.needed_inputs import Draws
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,10 @@ class Network:
     def predictions(self, inputs: NDArray[Any]) -> Any:
         """What the spec predicts for rows."""
         return self.module.predict(self._used, inputs)
+
+    def predictions_often(self, inputs: NDArray[Any], draws: Draws) -> tuple[Any, Any]:
+        """The mean and the spread of what the spec predicts for rows by chance. Raises DataError."""
+        return predict_often(self.module, self._used, self.module.INPUTS, (inputs,), draws)
 
     def outputs(self, inputs: NDArray[Any]) -> Any:
         """The spec's outputs for rows."""

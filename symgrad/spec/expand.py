@@ -22,9 +22,10 @@ from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, s
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
+from symgrad.spec.expansion.steps.drawn_prediction import drawn_prediction
 from symgrad.spec.expansion.steps.next_values import next_values
 from symgrad.spec.expansion.steps.streams import Streams
-from symgrad.spec.expansion.steps.two_modes import TwoModes, in_inference, in_two_modes
+from symgrad.spec.expansion.steps.two_modes import TwoModes, in_draws, in_inference, in_two_modes
 from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried
 from symgrad.spec.language.builtins import (
     DERIVATIVE,
@@ -93,6 +94,8 @@ def expand(spec: Spec) -> Model:
     loss = None if loss is None else streams.formula(loss)
     taken |= {*only_training, *(f.name for f in functions), *(c.name for c in carried)}
     modes = in_two_modes(equations, functions, carried, loss, scoring.prediction, only_training, taken)
+    of_inference = [equation for equation in equations if equation.name not in only_training]
+    chosen = in_draws(of_inference, functions, carried, scoring.prediction)
     model = Model(
         spec=_with_functions_of(spec, modes, {f.name for f in functions}),
         parameters=tuple(layers.parameters),
@@ -122,6 +125,7 @@ def expand(spec: Spec) -> Model:
         carried=modes.carried,
         networks=tuple(_networks(spec, networks, modes.functions)),
     )
+    model = replace(model, drawn=drawn_prediction(model, chosen) if loss is not None else None)
     networks.check_called()
     _check_parameters(model)
     refuse_nonsense(model)

@@ -505,7 +505,23 @@ class NetworkFunction:
         return self.equations[-1].name
 
 
-BesideFunction: TypeAlias = FurtherDerivative | NetworkFunction
+@dataclass(frozen=True)
+class DrawnPrediction:
+    """The prediction by numbers that are drawn, as a function that a module has: by a model of its own, in
+    which what draws is as in training, and all else as in inference.
+    """
+
+    model: Model
+    at: Position = field(compare=False)
+
+    kind: ClassVar[Literal["drawn"]] = "drawn"
+    function: ClassVar[str] = "draw_prediction"
+
+    def __str__(self) -> str:
+        return self.function
+
+
+BesideFunction: TypeAlias = FurtherDerivative | NetworkFunction | DrawnPrediction
 """A function that a module of some specs has beside those of all, with a workspace of its own."""
 
 
@@ -530,7 +546,7 @@ class Model:
     frozen ones, states have `next_values`, equations over what a step finds. Where training and inference
     differ, `loss` is that of training, `evaluation` that of inference, and `in_training` says what training
     calls the equations that stand twice. Layers make `demands` of the tensors they are given. `networks` are
-    those that stand by themselves too.
+    those that stand by themselves too, `drawn` the prediction by chance, where something draws.
     """
 
     spec: Spec
@@ -555,11 +571,14 @@ class Model:
     demands: tuple[ShapeDemand | SizeDemand, ...] = ()
     carried: tuple[CarriedSpec, ...] = ()
     networks: tuple[NetworkFunction, ...] = ()
+    drawn: DrawnPrediction | None = None
 
     @property
     def beside(self) -> tuple[BesideFunction, ...]:
-        """What a module has beside the functions of all: derivatives that are asked for, and networks."""
-        return (*self.spec.derive, *self.networks)
+        """What a module has beside the functions of all: derivatives that are asked for, networks, a
+        prediction by chance.
+        """
+        return (*self.spec.derive, *self.networks, *((self.drawn,) if self.drawn else ()))
 
     @cached_property
     def states(self) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from symgrad.displayed import Displayed
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import given_inputs
 from symgrad.training.dataset.preparation import Preparation
-from symgrad.training.needed_inputs import predict, predicted_from
+from symgrad.training.needed_inputs import Draws, predict, predict_often, predicted_from
 from symgrad.training.scores.named_labels import named_labels
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -67,11 +67,24 @@ class Checkpoint(Displayed):
             DataError: an input is missing, does not have the shape or columns of those in training, or holds
                 a category that was not there in training, or no value.
         """
-        dtype = np.dtype(self.module.DTYPE)
+        return predict(self.module, self.fitted, *self._prepared(inputs))
+
+    def predict_often(self, *inputs: Any, draws: int = 50, seed: int = 0) -> tuple[Any, Any]:
+        """The mean of what is predicted by chance, as in training where something draws, and its spread: the
+        deviation of one draw. The same seed draws the same.
+
+        Raises:
+            DataError: as `predict` does, and where nothing that is predicted is drawn.
+        """
+        prepared = self._prepared(inputs)
+        return predict_often(self.module, self.fitted, *prepared, Draws(draws, seed))
+
+    def _prepared(self, inputs: tuple[Any, ...]) -> tuple[Sequence[str], Sequence[Any]]:
+        """The names of inputs as they stand in the data, and arrays of them as they were trained on."""
         every = self.module.INPUTS
         names = every if len(inputs) == len(every) > 1 else predicted_from(self.module)
-        arrays = given_inputs(self.preparation.of_inputs(names), names, inputs, dtype)
-        return predict(self.module, self.fitted, names, arrays)
+        dtype = np.dtype(self.module.DTYPE)
+        return names, given_inputs(self.preparation.of_inputs(names), names, inputs, dtype)
 
     def labels(self, *inputs: Any) -> NDArray[Any]:
         """The class of each row as the data call it, for inputs that `predict` takes.

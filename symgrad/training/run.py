@@ -58,6 +58,10 @@ class Run(Displayed):
         """The prediction for inputs as they stand in the data, prepared as in training. Raises DataError."""
         return self.checkpoint.predict(*inputs)
 
+    def predict_often(self, *inputs: Any, draws: int = 50, seed: int = 0) -> tuple[Any, Any]:
+        """The mean and the spread of what is predicted by chance, as of a checkpoint. Raises DataError."""
+        return self.checkpoint.predict_often(*inputs, draws=draws, seed=seed)
+
     def labels(self, *inputs: Any) -> NDArray[Any]:
         """The class of each row as the data call it, for inputs that `predict` takes. Raises DataError."""
         return self.checkpoint.labels(*inputs)

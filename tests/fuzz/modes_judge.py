@@ -51,8 +51,9 @@ def judge_modes(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     own = {k: v for k, v in spec.items() if k not in OF_THE_JUDGE}
     train = {"optimizer": f"sgd(learning_rate={RATE})", "epochs": 1, **own.get("train", {})}
     module = _module(own, train, by_rows)
-    training, inference = written_out(spec)
-    modes = {**training, "key": key, "outputs": [f"next_{name}" for name in own.get("state", {})]}, inference
+    training, inference, by_chance = written_out(spec)
+    nexts = [f"next_{name}" for name in own.get("state", {})]
+    modes = {**training, "key": key, "outputs": nexts}, inference, {**by_chance, "key": key}
     longer = 0 if "steps" in spec else random.choice((0, 1, 3))
     fixed = {"T": int(spec.get("steps", spec.get("least", 1))) + longer, "S": random.randint(1, 4)}
     point = sound_point(modes[0], dict(module.SHAPES), random, fixed)
@@ -86,16 +87,21 @@ def _module(spec: Spec, train: Spec, by_rows: bool) -> ModuleType:
 
 
 def _expected(
-    spec: Spec, modes: tuple[Spec, Spec], point: Point, kind: type, way: np.random.Generator | None = None
+    spec: Spec,
+    modes: tuple[Spec, Spec, Spec],
+    point: Point,
+    kind: type,
+    way: np.random.Generator | None = None,
 ) -> Arrays | None:
     """What a module should answer, by name; nothing where that is not finite or too near a choice."""
     training = point.exact if kind is EXACT else meaning(modes[0], point.arrays, point.entries, kind, way)
-    inference = meaning(modes[1], point.arrays, {}, kind, way)
-    if not (training.finite and inference.finite):
+    inference, by_chance = (meaning(mode, point.arrays, {}, kind, way) for mode in modes[1:])
+    if not (training.finite and inference.finite and by_chance.finite):
         return None
-    if kind is EXACT and inference.margin <= NEAR[_dtype(spec)]:
+    if kind is EXACT and min(inference.margin, by_chance.margin) <= NEAR[_dtype(spec)]:
         return None
-    return _named(spec, point, training, inference)
+    drawn = {f"drawn {number}": output for number, output in enumerate(by_chance.outputs)}
+    return drawn | _named(spec, point, training, inference)
 
 
 def _named(spec: Spec, point: Point, training: Meaning, inference: Meaning) -> Arrays:
@@ -113,7 +119,7 @@ def _named(spec: Spec, point: Point, training: Meaning, inference: Meaning) -> A
     return found
 
 
-def _other_roundings(spec: Spec, modes: tuple[Spec, Spec], point: Point) -> Iterator[Arrays]:
+def _other_roundings(spec: Spec, modes: tuple[Spec, Spec, Spec], point: Point) -> Iterator[Arrays]:
     ways = (np.random.default_rng(seed) for seed in range(ROUNDINGS))
     others = (_expected(spec, modes, point, NOISE[_dtype(spec)], way) for way in ways)
     yield from (found for found in others if found is not None)
@@ -133,10 +139,14 @@ def _computed(module: ModuleType, spec: Spec, point: Point, key: Key) -> Arrays:
     """What a module answers, by the names of what is right."""
     arrays, (seed, step) = point.arrays, key
     data = [arrays[name] for name in (*module.INPUTS, *module.TARGETS)]
-    params = _params(module, point)
-    outputs = module.forward(params, *(arrays[name] for name in module.INPUTS))
+    params, inputs = _params(module, point), [arrays[name] for name in module.INPUTS]
+    outputs = module.forward(params, *inputs)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     found = {f"output {number}": output for number, output in enumerate(outputs)}
+    if hasattr(module, "draw_prediction") and [*module.PREDICTED] == spec.get("outputs"):
+        by_chance = module.draw_prediction(params, *inputs, seed=seed, step=step)
+        by_chance = by_chance if isinstance(by_chance, tuple) else (by_chance,)
+        found |= {f"drawn {number}": output for number, output in enumerate(by_chance)}
     found["loss of inference"] = module.loss(params, *data)
     drawn = _told(module, key)
     found["loss of training"], slopes = module.loss_and_grad(params, *data, **drawn)

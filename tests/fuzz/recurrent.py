@@ -45,6 +45,8 @@ MARK = re.compile(r"mark=-?\d+, place=§([^§]*)§(, )?")
 
 One of a start, which may be read often and is the same, has a number below 0.
 """
+STARTED = "started"
+"""Around a start that draws, in a formula that reads it, which itself draws nothing by it."""
 BEFORE = re.compile(r"(\w+)\[[^\]]*\bt [-+] (\d)")
 WRITTEN_OUT = 0.3
 """The share of specs that symgrad computes as they are written out, too."""
@@ -83,7 +85,8 @@ class Step:
         if 0 <= step < self.count:
             return f"{state.name}_{step}[{', '.join(here[i] for i in state.others)}]"
         ahead = step - self.count + 1 if state.back else -step
-        return f"({state.starts[ahead].format(**here)})"
+        start = state.starts[ahead].format(**here)
+        return f"{STARTED if 'mark=' in start else ''}({start})"
 
     def place(self) -> str:
         return "t" if self.number is None else str(self.number)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.layers import LAYERS
 from fuzz.oracle import tree_of
+from fuzz.recurrent import STARTED
 from symgrad.spec.library.formulas.noise import DRAWS, NOISES
 
 if TYPE_CHECKING:
@@ -87,14 +88,31 @@ class _Given(ast.NodeTransformer):
 
 
 class _Chosen(ast.NodeTransformer):
-    """One of the two formulas of every choice."""
+    """One of the two formulas of every choice; without a place, that of training where it draws."""
 
-    def __init__(self, place: int) -> None:
+    def __init__(self, place: int | None) -> None:
         self.place = place
 
     def visit_Call(self, call: ast.Call) -> ast.expr:
-        self.generic_visit(call)
-        return call.args[self.place] if getattr(call.func, "id", "") == CHOICE else call
+        if _is_start(call):
+            start: ast.expr = self.visit(call.args[0])
+            return start
+        if getattr(call.func, "id", "") != CHOICE:
+            self.generic_visit(call)
+            return call
+        place = int(not _draws(call.args[0])) if self.place is None else self.place
+        chosen: ast.expr = self.visit(call.args[place])
+        return chosen
+
+
+def _is_start(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == STARTED
+
+
+def _draws(formula: ast.AST) -> bool:
+    if isinstance(formula, ast.Name):
+        return formula.id == DRAWN
+    return not _is_start(formula) and any(map(_draws, ast.iter_child_nodes(formula)))
 
 
 def _arguments(signature: str, call: ast.Call) -> dict[str, ast.expr]:
@@ -117,8 +135,10 @@ def _calls_of_layers(tree: ast.expr) -> Iterator[ast.Call]:
         yield tree
 
 
-def written_out(spec: Spec) -> tuple[Spec, Spec]:
-    """The spec as training has it and as inference has it; next values of states are equations `next_m`.
+def written_out(spec: Spec) -> tuple[Spec, Spec, Spec]:
+    """The spec as training has it, as inference has it, and as inference has it but for what draws.
+
+    Next values of states are equations `next_m` of training.
 
     What a recurrence is for each of its steps stands under `written`, and under `marked` what it is for all.
     """
@@ -134,11 +154,11 @@ def written_out(spec: Spec) -> tuple[Spec, Spec]:
         named = {key: draws.written(formula.replace("§", "")) for key, formula in spec["written"].items()}
     plain = {key: value for key, value in spec.items() if key != "state"}
 
-    def in_mode(place: int) -> Spec:
+    def in_mode(place: int | None) -> Spec:
         def text(tree: ast.expr) -> str:
             return ast.unparse(_Chosen(place).visit(copy.deepcopy(tree)))
 
-        found = named if place else {**named, **nexts}
+        found = {**named, **nexts} if place == 0 else named
         return {**plain, "equations": {key: text(t) for key, t in found.items()}, "loss": text(loss)}
 
-    return in_mode(0), in_mode(1)
+    return in_mode(0), in_mode(1), in_mode(None)

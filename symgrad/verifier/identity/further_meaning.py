@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.spec.expansion.layers.network_functions import model_of
-from symgrad.spec.model import NetworkFunction, TensorSpec
+from symgrad.spec.model import DrawnPrediction, NetworkFunction, TensorSpec
 from symgrad.spec.reads import loss_arguments
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
+from symgrad.verifier.interpretation.philox_numbers import Key
 from symgrad.verifier.interpretation.slopes.dual_numbers import Dual, Duals
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array
 
 Named = tuple[str, "Array"]
+DRAWN_BY = Key(seed=2**33 + 7, step=2)
+"""What predictions by chance are compared by."""
 
 
 def expected_further(
@@ -39,6 +42,11 @@ def expected_further(
     for asked in wanted:
         if isinstance(asked, NetworkFunction):
             yield str(asked), _of_network(model, asked, point, arithmetic)
+            continue
+        if isinstance(asked, DrawnPrediction):
+            given = {**point.numbers, **point.labels}
+            found = interpret(asked.model, given, arithmetic, key=DRAWN_BY).prediction
+            yield from ((f"{asked} ({n})", array) for n, array in enumerate(found))
             continue
         meaning = _Meaning(model, point, arithmetic, asked.of if asked.kind == "hessian" else ())
         match asked.kind:
@@ -65,6 +73,8 @@ def found_further(
         function = partial(machine.names[asked.function], machine.vector(theta, "theta"))
         if isinstance(asked, NetworkFunction):
             yield str(asked), function(*points_of(model, asked, point, machine.arithmetic))
+        elif isinstance(asked, DrawnPrediction):
+            yield from drawn_by(asked, function, data[: len(model.spec.inputs)])
         elif asked.kind in ("hvp", "gauss_newton"):
             product = function(machine.vector(vector, "vector"), *data)
             yield from _named(asked, _parts(product.array(), shapes))
@@ -91,6 +101,13 @@ def found_by(
             yield from _products(str(asked), answer(*data), _parts(vector, shapes)[name])
         case _:
             yield from _named(asked, _parts(answer(vector, *data), shapes))
+
+
+def drawn_by(asked: DrawnPrediction, answer: Callable[..., Any], inputs: Sequence[Array]) -> Iterator[Named]:
+    """What a module predicts by chance."""
+    found = answer(*inputs, DRAWN_BY.seed, DRAWN_BY.step)
+    arrays = found if isinstance(found, tuple | list) else (found,)
+    yield from ((f"{asked} ({n})", array) for n, array in enumerate(arrays))
 
 
 def points_of(

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.spec.model import NetworkFunction
-from symgrad.verifier.identity.further_meaning import direction, expected_further, found_by, points_of
+from symgrad.spec.model import DrawnPrediction, NetworkFunction
+from symgrad.verifier.identity.further_meaning import (
+    direction,
+    drawn_by,
+    expected_further,
+    found_by,
+    points_of,
+)
 from symgrad.verifier.identity.points import ExactPoint
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
 from symgrad.verifier.trials.subject import FaultError
@@ -32,7 +38,11 @@ _POINTS = 2
 def further_checks(trial: Trial) -> Iterator[Check]:
     """A row for each of them: the answers of the compiled module beside those of dual numbers."""
     for asked in trial.model.beside:
-        by = "the spec" if isinstance(asked, NetworkFunction) else "dual numbers through the spec"
+        by = (
+            "the spec"
+            if isinstance(asked, NetworkFunction | DrawnPrediction)
+            else "dual numbers through the spec"
+        )
         what = f"answers against {by}"
         yield measured(asked.function, what, CLOSE, partial(_error, trial, asked))
 
@@ -83,6 +93,9 @@ def _found(trial: Trial, asked: BesideFunction, point: TrialPoint, there: ExactP
     if isinstance(asked, NetworkFunction):
         found = answer(*subject.cast(points_of(trial.model, asked, there, DOUBLE)))
         return {str(asked): np.asarray(found, np.float64)}
+    if isinstance(asked, DrawnPrediction):
+        answers = drawn_by(asked, answer, subject.inputs(sample))
+        return {name: np.asarray(array, np.float64) for name, array in answers}
     vector = np.concatenate([part.reshape(-1) for part in along.values()])
     answers = found_by(asked, answer, vector, shapes, (subject.inputs(sample), subject.data(sample)))
     return {name: np.asarray(array, np.float64) for name, array in answers}

@@ -19,6 +19,12 @@ _LOOK_AHEAD = (
 _HYPER = "`hyper` is a dict of those numbers in HYPER that shall be others."
 _KEY_OF_STEP = "_key(seed, step)"
 _DRAWN = ("", "Numbers are drawn as in the step of training that `step` steps went before, with this seed.")
+_PREDICTED_BY_CHANCE = "The prediction with what draws as in training, and all else as in inference."
+_OFTEN = (
+    "The mean of draw_prediction over so many draws, and the deviation of one of them: (mean, spread).",
+    "",
+    "The same `seed` draws the same. `before` says how many rows went before, of data that come in parts.",
+)
 _EPOCH = (
     "",
     "`order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss",
@@ -64,12 +70,7 @@ def evaluations(
     calls: Signatures, outputs: Sequence[ResultText], predictions: Sequence[ResultText]
 ) -> tuple[Definition, ...]:
     """`forward` and `predict`; inputs that nothing of them is computed from may be left out."""
-    inputs = [a.variable for a in calls.inputs]
-    spare = [a.variable for a in calls.inputs if a.is_spare]
-    first = next((place for place, a in enumerate(calls.inputs) if a.is_spare), len(inputs))
-    given = [*inputs[:first], *(f"{variable}=None" for variable in inputs[first:])]
-    arrays = f"_with_spare({as_tuple(inputs)})" if spare else as_tuple(inputs)
-    said = ("", f"{', '.join(spare)} may be left out: nothing of this depends on them.") if spare else ()
+    given, arrays, said = _inputs(calls)
     return tuple(
         Definition(
             name,
@@ -82,6 +83,36 @@ def evaluations(
             ("predict", "_predictions", predictions),
         )
     )
+
+
+def drawn_predictions(calls: Signatures) -> tuple[Definition, ...]:
+    """`draw_prediction` and `predict_often`, the prediction by chance."""
+    given, arrays, said = _inputs(calls)
+    return (
+        Definition(
+            "draw_prediction",
+            listed(["params", *given, "seed=0, step=0"]),
+            (_PREDICTED_BY_CHANCE, *_DRAWN, *said),
+            (f"return _drawn_prediction(params, {arrays}, {_KEY_OF_STEP})",),
+        ),
+        Definition(
+            "predict_often",
+            listed(["params", *given, "draws=50, seed=0, before=0"]),
+            (*_OFTEN, *said),
+            (f"return _mean_and_spread(params, {arrays}, draws, seed, before)",),
+        ),
+    )
+
+
+def _inputs(calls: Signatures) -> tuple[list[str], str, tuple[str, ...]]:
+    """How inputs are asked for, as arrays, and what is said of those that may be left out."""
+    inputs = [a.variable for a in calls.inputs]
+    spare = [a.variable for a in calls.inputs if a.is_spare]
+    first = next((place for place, a in enumerate(calls.inputs) if a.is_spare), len(inputs))
+    given = [*inputs[:first], *(f"{variable}=None" for variable in inputs[first:])]
+    arrays = f"_with_spare({as_tuple(inputs)})" if spare else as_tuple(inputs)
+    said = ("", f"{', '.join(spare)} may be left out: nothing of this depends on them.") if spare else ()
+    return given, arrays, said
 
 
 def losses(calls: Signatures, *, differ: bool) -> tuple[Definition, ...]:

@@ -182,13 +182,15 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
-        further=tuple(_lowered_beside(found, own, drivers) for found in planned.further),
-        stepping=_lowered_beside(planned.stepping, own, drivers) if planned.stepping else None,
+        further=tuple(_lowered_beside(found, own, drivers, model) for found in planned.further),
+        stepping=_lowered_beside(planned.stepping, own, drivers, model) if planned.stepping else None,
     )
 
 
-def _lowered_beside(planned: P, own: Collection[str], beside: FunctionBodies) -> LoweredBeside[P]:
-    drivers = FunctionBodies(planned.plan, own, beside)
+def _lowered_beside(
+    planned: P, own: Collection[str], beside: FunctionBodies, model: Model
+) -> LoweredBeside[P]:
+    drivers = FunctionBodies(planned.plan, own, beside, model.batch_axis)
     body = drivers.sections(Phase("gradient", steps_of(planned.plan)), LONGEST_SECTION)
     return LoweredBeside(planned, drivers, body)
 

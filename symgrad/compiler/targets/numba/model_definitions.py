@@ -109,7 +109,10 @@ class ModelDefinitions:
         yield interface.first_values([drawn(lowered, p) for p in lowered.program.of_kind("parameter")])
         yield from interface.evaluations(calls, self.outputs, self.predictions)
         for found in lowered.further:
-            yield further_functions.offered(calls, found)
+            if found.planned.asked.kind == "drawn":
+                yield from interface.drawn_predictions(calls)
+            else:
+                yield further_functions.offered(calls, found)
         if lowered.stepping:
             yield step_functions.offered(lowered.stepping)
         if writes_on(lowered.model):

@@ -36,6 +36,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         if lowered.program.loss:
             parts = _with(parts, runtime_part("optional/drawing/drawing_check"))
             parts = _with(parts, runtime_part("optional/drawing/drawing_steps"))
+        if lowered.model.drawn:
+            parts.append(runtime_part("optional/drawing/drawn_predictions"))
     elif lowered.model.frozen:
         parts = _with(parts, runtime_part("optional/states_of_trained"))
     if lowered.model.states:
@@ -87,8 +89,9 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield from (f"optional/sequences/{name}" for name in found)
     if lowered.stepping:
         yield "optional/sequences/steps_of_time"
-    if lowered.further:
+    kinds = {found.planned.asked.kind for found in lowered.further} - {"drawn"}
+    if kinds:
         yield "optional/own_workspaces"
-    if any(found.planned.asked.kind != "network" for found in lowered.further):
+    if kinds - {"network"}:
         yield "optional/further_derivatives"
     yield from ("whole_files", "array_archives", "given_rows", "checkpoints")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from symgrad.errors import SpecError
+from symgrad.spec.expansion.steps.streams import STREAM
 from symgrad.spec.language.builtins import TRAINING
 from symgrad.spec.language.syntax import Call, Index, Name
 from symgrad.spec.language.trees import calls, replaced, values_in
@@ -66,10 +67,10 @@ def in_two_modes(
     own = {equation.name for equation in equations}
 
     def here(formula: Node, local: Collection[str] = ()) -> Node:  # noqa: ARG001  # as there
-        return _chosen(formula, 1, {})
+        return _chosen(formula, _inference, {})
 
     def there(formula: Node, local: Collection[str] = ()) -> Node:
-        return _chosen(formula, 0, {name: new for name, new in names.items() if name not in local})
+        return _chosen(formula, _training, {name: new for name, new in names.items() if name not in local})
 
     changed = loss is not None and (_reads(loss) & names.keys() or _has_choice(loss))
     return TwoModes(
@@ -83,9 +84,40 @@ def in_two_modes(
     )
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Equations, functions, what is carried and a prediction, in which every choice is made."""
+
+    equations: tuple[EquationSpec, ...]
+    functions: tuple[FunctionSpec, ...]
+    carried: tuple[CarriedSpec, ...]
+    prediction: Node | None
+
+
+def in_draws(
+    equations: Sequence[EquationSpec],
+    functions: Sequence[FunctionSpec],
+    carried: Sequence[CarriedSpec],
+    prediction: Node | None,
+) -> Chosen:
+    """The same as training has it where it draws, and as inference has it elsewhere."""
+
+    def made(formula: Node) -> Node:
+        return _chosen(formula, _where_drawn, {})
+
+    return Chosen(
+        tuple(replace(e, formula=made(e.formula)) for e in equations),
+        tuple(replace(f, formula=made(f.formula)) for f in functions),
+        tuple(replace(c, start=replace(c.start, formula=made(c.start.formula))) for c in carried),
+        None if prediction is None else made(prediction),
+    )
+
+
 def in_inference(equations: Iterable[EquationSpec]) -> tuple[EquationSpec, ...]:
     """Equations that stand for themselves, as inference has them."""
-    return tuple(replace(equation, formula=_chosen(equation.formula, 1, {})) for equation in equations)
+    return tuple(
+        replace(equation, formula=_chosen(equation.formula, _inference, {})) for equation in equations
+    )
 
 
 def _formulas(
@@ -143,7 +175,21 @@ def _reached(
         found += more
 
 
-def _chosen(formula: Node, place: int, names: Mapping[str, str]) -> Node:
+def _training(_: Call) -> int:
+    return 0
+
+
+def _inference(_: Call) -> int:
+    return 1
+
+
+def _where_drawn(choice: Call) -> int:
+    """That of training, where it draws: each call that does was told its stream."""
+    drawing = (name for call in calls(choice.arguments[0]) for name, _ in call.keywords)
+    return 0 if STREAM in drawing else 1
+
+
+def _chosen(formula: Node, place: Callable[[Call], int], names: Mapping[str, str]) -> Node:
     """The formula with every choice made, over what bears other `names`; indices keep theirs."""
 
     def in_index(node: Node) -> Node | None:
@@ -152,7 +198,7 @@ def _chosen(formula: Node, place: int, names: Mapping[str, str]) -> Node:
     def change(node: Node) -> Node | None:
         match node:
             case Call(function, arguments) if function == TRAINING:
-                return _chosen(arguments[place], place, names)
+                return _chosen(arguments[place(node)], place, names)
             case Call(function, arguments, keywords) if function in names:
                 inner = tuple(_chosen(a, place, names) for a in arguments)
                 by_name = tuple((key, _chosen(a, place, names)) for key, a in keywords)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from symgrad.calculus.axes import show_axes
+from symgrad.compiler.kernels.statements import KEY
 from symgrad.compiler.targets.numba.network import driver
 from symgrad.compiler.targets.numba.records import Definition, Driver
 from symgrad.compiler.targets.numba.signatures import as_tuple, listed
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
     from symgrad.compiler.targets.numba.signatures import Signatures
     from symgrad.spec.model import FurtherKind
 
-_SAID: Mapping[FurtherKind | Literal["network"], str] = {
+_SAID: Mapping[FurtherKind | Literal["network", "drawn"], str] = {
     "hvp": "The Hessian of the loss by the parameters, times `vector`",
     "gauss_newton": "Jᵀ(H(Jv)), the Gauss-Newton matrix of the loss times v, `vector`",
     "per_sample": "The gradient of the loss of each row alone, as Params with the rows in front",
     "jacobian": "The derivatives of {} by {}",
     "hessian": "The second derivatives of the loss by {}",
     "network": "The network {}",
+    "drawn": "The prediction, by numbers that are drawn",
 }
 _DIRECTION = (
     "",
@@ -56,9 +58,12 @@ def computed(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> Iterator[D
     vectors = ["theta", "direction", "product"] if takes_direction else ["theta"]
     doc = f"{_said(found)}, {'into `product`' if takes_direction else 'in the workspace'}."
     data = [argument.variable for argument in taken(calls, found)]
+    data += [KEY.name] if found.planned.asked.kind == "drawn" else []
     yield from driver(name, listed([*vectors, *data, "work", *calls.extents]), doc, found.body)
     if not takes_direction:
-        results = [result_in(found.drivers, output) for output in found.drivers.program.outputs]
+        program = found.drivers.program
+        outputs = program.prediction if found.planned.asked.kind == "drawn" else program.outputs
+        results = [result_in(found.drivers, output) for output in outputs]
         is_most = found.planned.asked.kind == "per_sample"  # of the memory, so that a copy would double it
         lines = ("return (", *(f"    {r.view if is_most else r.copied}," for r in results), ")")
         doc = f"{'What' if is_most else 'Copies of what'} {name} left in the workspace."
@@ -121,7 +126,7 @@ def taken(calls: Signatures, found: LoweredBeside[FurtherPlan]) -> tuple[Argumen
     match found.planned.asked.kind:
         case "network":
             return own_arguments(found)
-        case "jacobian":
+        case "jacobian" | "drawn":
             return calls.inputs
     return calls.arguments
 
@@ -138,4 +143,5 @@ def _names(found: LoweredBeside[FurtherPlan]) -> str:
 
 def _said(found: LoweredBeside[FurtherPlan]) -> str:
     asked = found.planned.asked
-    return _SAID[asked.kind].format(*([asked] if asked.kind == "network" else asked.of))
+    of = [asked] if asked.kind == "network" else [] if asked.kind == "drawn" else asked.of
+    return _SAID[asked.kind].format(*of)
