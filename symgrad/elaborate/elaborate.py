@@ -141,8 +141,9 @@ class _Elaborator:
         )
         free = [axis.name for axis in axes if axis.is_free]
         if free:
+            kind = "state" if parameter.name in self.model.states else "parameter"
             raise ShapeError(
-                f"parameter '{parameter.name}' needs fixed sizes, '{free[0]}' has none",
+                f"{kind} '{parameter.name}' needs fixed sizes, '{free[0]}' has none",
                 at=parameter.at,
                 remedy=f"give it a size: axes: {{{_of_data(axes)}: 4}}",
             )
