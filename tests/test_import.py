@@ -52,6 +52,7 @@ NOT_READ = {
         PADS,
     ),
     **dict.fromkeys(("patches", "layer_rows_of_lengths", "layer_graph_conv"), REPEATS),
+    "layer_spectral_norm": "has no finite value at the start of training",  # its vectors begin at 0 there
 }
 """Networks of the corpus that are refused, and why."""
 

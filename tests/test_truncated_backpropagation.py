@@ -1,4 +1,4 @@
-"""A recurrence that begins where the last batch ended, truncated backpropagation through time: beside NumPy."""
+"""A recurrence that begins where the last batch ended: truncated backpropagation, beside NumPy."""
 
 from __future__ import annotations
 

@@ -1,6 +1,13 @@
 """Layers: functions that bring parameters along, and activations that do."""
 
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter, is_false
+from symgrad.spec.library.layer_entries import (
+    Layer,
+    LayerDemand,
+    LayerForm,
+    LayerParameter,
+    LayerState,
+    is_false,
+)
 
 GATED = (
     LayerParameter("W", ("size(x, -1)", "units"), "init"),
@@ -21,6 +28,45 @@ LAYERS = (
             LayerParameter("W", ("size(x, -1)", "units"), "init"),
             LayerParameter("b", ("units",), "bias_init", unless_false="bias"),
         ),
+    ),
+    Layer(
+        "weight_norm(x, units, bias=true, init=glorot_uniform, scale_init=1, bias_init=zeros, "
+        "activation=identity)",
+        "Salimans & Kingma 2016",
+        "x is [..., in]; a dense layer whose weights are V by its columns' lengths, times g: the length g of "
+        "what a unit weighs with is learnt apart from its direction, as in PyTorch's weight_norm",
+        parts=(("W[i, o]", "g[o] * V[i, o] / sqrt(sum(V[j, o]**2, j))"),),
+        formula="x @ W + b",
+        parameters=(
+            LayerParameter("V", ("size(x, -1)", "units"), "init"),
+            LayerParameter("g", ("units",), "scale_init"),
+            LayerParameter("b", ("units",), "bias_init", unless_false="bias"),
+        ),
+    ),
+    Layer(
+        "spectral_norm(x, units, eps=1e-12, bias=true, init=glorot_uniform, bias_init=zeros, "
+        "activation=identity)",
+        "Miyato et al. 2018",
+        "x is [..., in]; a dense layer whose weights are W by their largest singular value, as far as a step "
+        "of power iteration in training knows it; no slope goes through its vectors u and v, as in PyTorch; "
+        "both begin with ones",
+        parts=(
+            ("p[o]", "stop_gradient(sum(W[i, o] * v[i], i))"),
+            ("u_next[o]", "p[o] / max(sqrt(sum(p[k]**2, k)), eps)"),
+            ("q[i]", "stop_gradient(sum(W[i, o] * u_next[o], o))"),
+            ("v_next[i]", "q[i] / max(sqrt(sum(q[k]**2, k)), eps)"),
+            ("s", "training(sum(v_next[i] * W[i, o] * u_next[o], i, o), sum(v[i] * W[i, o] * u[o], i, o))"),
+        ),
+        formula="x @ W / s + b",
+        parameters=(
+            LayerParameter("W", ("size(x, -1)", "units"), "init"),
+            LayerParameter("b", ("units",), "bias_init", unless_false="bias"),
+        ),
+        states=(
+            LayerState("u", ("units",), 1, "u_next"),
+            LayerState("v", ("size(x, -1)",), 1, "v_next"),
+        ),
+        ranges=(("eps", "(0, inf)"),),
     ),
     Layer(
         "maxout(x, units, pieces=2, init=glorot_uniform, bias_init=zeros)",
