@@ -1980,8 +1980,9 @@ def _what_broke(
     said = "a parameter is not finite"
     for rows in batches:
         before, step = _copy_of_params(params), int(state.step[0]) + 1
+        batch = _rows_of(data, rows, state)
         value = train_epoch(params, state, *data, batch_size="full", order=rows, **how)
-        at, batch = f"in epoch {how['epoch'] + 1}, step {step}", _rows_of(data, rows)
+        at = f"in epoch {how['epoch'] + 1}, step {step}"
         if not np.isfinite(value):
             said = f"the loss is {value} {at}{_first(_met(before, batch))}"
             break
@@ -1992,7 +1993,7 @@ def _what_broke(
     return f"{said}; lower the learning rate"
 
 
-def _rows_of(data: tuple[Any, ...], rows: Any) -> tuple[Any, ...]:
+def _rows_of(data: tuple[Any, ...], rows: Any, _: State) -> tuple[Any, ...]:
     """The data of some rows."""
     pairs = zip(INPUTS + TARGETS, data, strict=True)
     has_rows = {name for name, axes in AXES.items() if BATCH_AXIS and axes[:1] == (BATCH_AXIS,)}

@@ -401,3 +401,34 @@ def test_what_draws_nothing_has_no_predictions_by_chance(tmp_path: Path) -> None
         tmp_path,
     )
     assert not hasattr(found, "predict_often")
+
+
+def test_a_broken_step_is_made_again_by_its_own_key() -> None:
+    """Where it broke is told by the numbers that it drew."""
+    spec = {
+        "name": "breaks",
+        "inputs": {"x": ["batch", 1]},
+        "targets": {"t": ["batch", 1]},
+        "equations": {
+            "z": "x * training(where(uniform(like=x) < 0.01, 1e38, 1), 1)",
+            "y": "dense(100 * z, 1)",
+        },
+        "loss": "mse(y, t)",
+        "train": {
+            "optimizer": "sgd(learning_rate=1e-30)",
+            "epochs": 50,
+            "batch_size": "full",
+            "shuffle": "never",
+        },
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = interpreted(module_text(read(spec)))
+    x = np.ones((10, 1))
+    lost = ((step, drawn((10, 1), 0, (3, step)) < 0.01) for step in range(50))
+    step, mask = next((step, mask) for step, mask in lost if mask.any())
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError) as caught:
+        found.fit(x, x, seed=3)
+    assert f"step {step + 1}" in str(caught.value)
+    assert f"is inf at [{np.argmax(mask)}, 0]" in str(caught.value)
+    assert step > 0

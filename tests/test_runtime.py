@@ -150,15 +150,14 @@ def test_no_name_has_two_meanings() -> None:
     either["optional/without_loss"] = set(runtime_part("optional/without_loss").names)
     either["optional/stopped_gradients"] = {"verify"}
     either["optional/evaluated_loss"] = {"_loss_of"}
-    either["optional/states_held"] = {"_gradients_of"}
+    either["optional/checked_beside"] = {"_gradients_of"}
     either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
     either["optional/loss_in_pieces"] = {"_loss_of", "_loss_and_gradient"}
     either["optional/product_in_pieces"] = {"_product_with"}
     either["optional/sequences/chances_by_steps"] = {"_chances_in_turn"}
     either["optional/drawing/drawing_arguments"] = {"_arguments"}
-    either["optional/drawing/drawing_check"] = {"_gradients_of"}
     either["optional/drawing/drawing_state"] = {"init_state", "_check_state"}
-    either["optional/drawing/drawing_steps"] = {"_train_step"}
+    either["optional/drawing/drawing_steps"] = {"_train_step", "_rows_of"}
     seen: dict[str, str] = {}
     for name in FILES:
         for defined in runtime_part(name).names - either.get(name, set()):

@@ -50,7 +50,9 @@ def derived_spec(random: Random) -> Spec:
             "hessian": f"hessian({of})",
             "jacobian": f"jacobian({random.choice(made)}, {random.choice([*given, of])})",
         }
-        return {**spec, "name": "derived", "derive": [text.get(kind, kind)]}
+        pieces = {"micro_batch_size": random.randint(1, 2)} if random.random() < 0.4 else {}
+        train = {**spec.get("train", {}), **pieces}
+        return {**spec, "name": "derived", "derive": [text.get(kind, kind)], "train": train}
 
 
 @dataclass
@@ -88,7 +90,7 @@ def judge_derived(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SymgradWarning)
         try:
-            module = module_of(spec, by_rows)
+            module = _in_pieces(spec, by_rows)
         except SpecError as error:
             return _refused(spec, by_rows, error)
     for _ in range(TRIES):
@@ -112,6 +114,17 @@ def judge_derived(spec: Spec, random: Random, by_rows: bool) -> Outcome:
                 return Outcome(f"wrong {spec['derive'][0].partition('(')[0]}", f"{found} not {exact}")
         return Outcome("right")
     return Outcome("unsound")
+
+
+def _in_pieces(spec: Spec, by_rows: bool) -> Any:
+    """The module, in pieces if the spec asks for that and may."""
+    try:
+        return module_of(spec, by_rows)
+    except SpecError as error:
+        if "micro" not in str(error):
+            raise
+    train = {k: v for k, v in spec["train"].items() if k != "micro_batch_size"}
+    return module_of({**spec, "train": train}, by_rows)
 
 
 def _refused(spec: Spec, by_rows: bool, error: SpecError) -> Outcome:

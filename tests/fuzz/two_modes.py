@@ -33,4 +33,6 @@ def modes_spec(random: Random) -> Spec:
         }
         for name in states
     }
+    if draw.with_rows and random.random() < 0.5:
+        spec["train"] = {**spec["train"], "micro_batch_size": random.randint(1, 3)}
     return {**spec, "name": "modes", "gradients": []}

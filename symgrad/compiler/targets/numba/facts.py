@@ -130,8 +130,8 @@ def _frozen(model: Model, parameters: Sequence[Tensor], *, draws: bool) -> Itera
     if model.frozen:
         whose = "no update" if model.states else "no step"
         yield FactText("FROZEN", as_tuple(map(_quoted, model.frozen)), f"parameters that {whose} changes")
-        if model.states:
-            yield FactText("STATES", as_tuple(map(_quoted, model.states)), "those that steps compute anew")
+    if model.states or draws:
+        yield FactText("STATES", as_tuple(map(_quoted, model.states)), "those that steps compute anew")
     if model.frozen or draws:
         size = trained_size(parameters, model.frozen)
         yield FactText("TRAINED_SIZE", str(size), "entries of the others, and of each state")

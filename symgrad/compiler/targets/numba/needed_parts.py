@@ -34,14 +34,13 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         parts = _with(parts, runtime_part("optional/drawing/drawing_state"))
         parts = _with(parts, runtime_part("optional/drawing/drawing_arguments"))
         if lowered.program.loss:
-            parts = _with(parts, runtime_part("optional/drawing/drawing_check"))
             parts = _with(parts, runtime_part("optional/drawing/drawing_steps"))
         if lowered.model.drawn:
             parts.append(runtime_part("optional/drawing/drawn_predictions"))
     elif lowered.model.frozen:
         parts = _with(parts, runtime_part("optional/states_of_trained"))
-    if lowered.model.states:
-        parts = _with(parts, runtime_part("optional/states_held"))
+    if lowered.program.loss and (lowered.model.states or lowered.draws):
+        parts = _with(parts, runtime_part("optional/checked_beside"))
     if lowered.program.loss and stops_gradients(lowered.model):
         parts = _with(parts, runtime_part("optional/stopped_gradients"))
     if lowered.piece_rows and lowered.program.loss:

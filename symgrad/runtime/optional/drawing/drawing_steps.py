@@ -9,6 +9,8 @@ from symgrad.runtime.optional.drawing.drawing_arguments import _arguments
 from symgrad.runtime.optional.drawing.drawing_state import _check_state, init_state
 from symgrad.runtime.parameter_vectors import _Alone, _writable_vector
 from symgrad.runtime.smallest_model import (
+    AXES,
+    BATCH_AXIS,
     INPUTS,
     MICRO_BATCH_SIZE,
     SIZE,
@@ -34,6 +36,14 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tu
     work = _kept("work", _work_size(*extents))
     with _Alone(theta):
         return float(_step(*vectors, tuple(state), *_setting(setting), *given, work, *extents))
+
+
+def _rows_of(data: tuple[Any, ...], rows: Any, state: State) -> tuple[Any, ...]:
+    """The data of some rows, and what a step at this state draws by."""
+    pairs = zip(INPUTS + TARGETS, data, strict=True)
+    has_rows = {name for name, axes in AXES.items() if BATCH_AXIS and axes[:1] == (BATCH_AXIS,)}
+    key = int(state.step[1]), int(state.step[0]), 0
+    return (*(array[rows] if name in has_rows else array for name, array in pairs), key)
 
 
 def _begun(params: Params | None, state: State | None, hyper: Any, seed: Any, start: Any) -> State | None:

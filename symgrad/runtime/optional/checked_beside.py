@@ -1,4 +1,4 @@
-"""What has a gradient, where some of it are states of the model; in place of what knows of none."""
+"""What has a gradient, beside states and what numbers are drawn by; in place of what knows of none."""
 
 import math
 
@@ -22,7 +22,8 @@ def _gradients_of(
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Everything that has a gradient: its name, its numbers as a flat view, and their gradient.
 
-    No derivative passes through states: their numbers are copies, on which no loss depends.
+    No derivative passes through states: their numbers are copies, on which no loss depends. Behind the data
+    may stand a key that numbers are drawn by.
     """
     work, grad = _new_work(extents), np.empty(SIZE)
     _gradient(theta, grad, *data, work, *extents)
