@@ -9,8 +9,9 @@ from onnx import TensorProto, helper
 from onnx.checker import check_model
 
 from symgrad.compiler.targets.onnx.operators import OPSET, Operators
+from symgrad.compiler.targets.onnx.recurrence_scans import add_recurrence
 from symgrad.compiler.targets.onnx.tensor_equations import Equations
-from symgrad.errors import ModuleError
+from symgrad.passes.recurrences import Recurrence, in_order
 from symgrad.spec.reads import predicted_from
 from symgrad.version import VERSION
 
@@ -51,9 +52,6 @@ def onnx_model(
     Raises:
         ModuleError: an equation that ONNX has no operators for.
     """
-    if model.carried:
-        problem = f"'{model.carried[0].source}' goes on step by step, which is not written in ONNX"
-        raise ModuleError(problem, remedy="write .safetensors, and the recurrence with another program")
     spec, ops = model.spec, Operators(model.spec.dtype)
     wanted = program.prediction or program.outputs
     needed = program.needed(wanted)
@@ -67,9 +65,11 @@ def onnx_model(
     declared = (t.name for t in program.declared if t.kind != "input" or t.name in asked)
     results = {name: name for name in declared} | _scaled(ops, scaling)
     equations = Equations(program, ops, results)
-    for equation in program.equations:
-        if equation.target in needed:
-            equations.add(equation)
+    for part in in_order(program, [e for e in program.equations if e.target in needed]):
+        if isinstance(part, Recurrence):
+            add_recurrence(equations, part)
+        else:
+            equations.add(part)
     outputs = [_output(ops, results, program.tensor[name]) for name in wanted]
     if model.task == "classes" and len(wanted) == 1:
         outputs.append(_label(ops, _label_name(program), results[wanted[0]], program.tensor[wanted[0]]))

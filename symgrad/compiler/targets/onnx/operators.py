@@ -25,6 +25,7 @@ class Operators:
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
         self._made: dict[tuple[Any, ...], str] = {}
+        self._is_inside = False
 
     def of(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """The result of an operator."""
@@ -34,6 +35,19 @@ class Operators:
             self._nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
             self._made[key] = name
         return self._made[key]
+
+    def several(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
+        """The results of an operator that has several, by these names."""
+        name = f"{self.stem}/{operator}"
+        self._nodes.append(helper.make_node(operator, inputs, outputs, name, **attributes))
+        return outputs
+
+    def inside(self) -> Operators:
+        """An empty graph inside of this one, which knows all that was made here and shares its constants."""
+        found = Operators(self.dtype.name)
+        found._constants, found._made = self._constants, dict(self._made)
+        found._is_inside = True
+        return found
 
     def named(self, name: str, value: str) -> None:
         """Give a result a name of its own."""
@@ -66,4 +80,5 @@ class Operators:
         self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto], doc: str
     ) -> GraphProto:
         """All of it."""
-        return helper.make_graph(self._nodes, name, inputs, outputs, list(self._constants.values()), doc)
+        constants = [] if self._is_inside else list(self._constants.values())
+        return helper.make_graph(self._nodes, name, inputs, outputs, constants, doc)

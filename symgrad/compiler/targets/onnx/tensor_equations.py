@@ -121,6 +121,8 @@ class _Along:
     def __init__(self, equations: Equations, equation: Equation) -> None:
         self.equations, self.ops, self.equation = equations, equations.ops, equation
         self.loops = equation.loops if equation.scatters else (*equation.free, *equation.bound)
+        axes = {axis for tensor in equations.program.tensors for axis in tensor.axes if axis.is_free}
+        self._free = {extent_symbol(axis.name): axis for axis in axes}
 
     def result(self) -> str:
         """The target, with its own axes."""
@@ -173,10 +175,9 @@ class _Along:
 
     def _lowered(self, body: sp.Expr) -> Expression:
         """The formula over results in the graph: entries, sizes, and indices compared with labels."""
-        axes = {extent_symbol(a.name): a for t in self.equations.program.tensors for a in t.axes if a.is_free}
         sizes = {
-            symbol: self.ops.of("Cast", self._length(axes[symbol]), to=self.ops.element)
-            for symbol in body.free_symbols & axes.keys()
+            symbol: self.ops.of("Cast", self._length(self._free[symbol]), to=self.ops.element)
+            for symbol in body.free_symbols & self._free.keys()
         }
         numbers = {
             symbol: self.ops.of("Cast", self._index(symbol), to=self.ops.element)
@@ -228,7 +229,9 @@ class _Along:
         if isinstance(index, sp.Add | sp.Mul):
             operator = "Add" if isinstance(index, sp.Add) else "Mul"
             return reduce(lambda a, b: self.ops.of(operator, a, b), map(self._index, index.args))
-        loop = next(loop for loop in self.loops if loop.index == index)
+        loop = next((loop for loop in self.loops if loop.index == index), None)
+        if loop is None:
+            return self._length(self._free[index])
         length = self._length(loop.axis)
         numbers = self.ops.of("Range", self.ops.integer(0), length, self.ops.integer(1))
         return self._spread(numbers, [index])
