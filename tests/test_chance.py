@@ -432,3 +432,14 @@ def test_a_broken_step_is_made_again_by_its_own_key() -> None:
     assert f"step {step + 1}" in str(caught.value)
     assert f"is inf at [{np.argmax(mask)}, 0]" in str(caught.value)
     assert step > 0
+
+
+def test_equal_layers_that_draw_are_one_loop() -> None:
+    """Each of them draws from streams of its own, so many further every time."""
+    block = ["dense(4, activation=tanh)", "dropout(0.3)", "dense(4)", "gaussian_noise(0.1)"]
+    layers = [{"repeat": {"times": 8, "layers": [{"residual": block}]}}, "dense(1)"]
+    spec = read({"inputs": {"x": ["n", 4]}, "targets": {"t": ["n", 1]}, "layers": layers, "loss": "mse"})
+    text = stages_of(spec).text
+    assert " * layer)" in "".join(line for line in text.splitlines() if "    draw(" in line)
+    assert text.count("    draw(") < 3 * 8
+    assert identity_of(expand(spec), text).state == "identical"

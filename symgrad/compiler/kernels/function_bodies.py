@@ -10,6 +10,7 @@ from symgrad.calculus.contraction import as_product
 from symgrad.compiler.kernels.identifiers import identifiers
 from symgrad.compiler.kernels.instructions import (
     Assign,
+    Expression,
     ForRange,
     Instruction,
     Invoke,
@@ -23,7 +24,7 @@ from symgrad.compiler.kernels.instructions import (
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
 from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll, sections
-from symgrad.compiler.kernels.statements import Statements, slot
+from symgrad.compiler.kernels.statements import STREAM, Statements, slot
 from symgrad.compiler.planning.plan import Accumulate, Draw, LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.notation.convention import AS_COMPUTED
 from symgrad.notation.equations import Writing
@@ -127,8 +128,12 @@ class FunctionBodies:
         views = (Assign(Variable(self.names[t]), self.views.view(t, strides.get(t, 0))) for t in placed)
         return list(dict.fromkeys(views))
 
-    def _statement(self, action: Action) -> list[Instruction]:
-        slots = {slot(n): Variable(self.names[tensor]) for n, tensor in enumerate(action.tensors)}
+    def _statement(self, action: Action, streams: int = 0) -> list[Instruction]:
+        """A statement under its comments; in a loop it draws from a stream so many further every time."""
+        slots: dict[Variable, Expression] = {
+            slot(n): Variable(self.names[tensor]) for n, tensor in enumerate(action.tensors)
+        }
+        slots[STREAM] = self.views.moving(action.stream, streams)
         return [*map(Note, action.comments), replaced(action.statement, slots)]
 
     def _loop(self, repeat: Repeat) -> ForRange:
@@ -139,8 +144,8 @@ class FunctionBodies:
         last = repeat.last[-1].comments[-1]
         inside: list[Instruction] = [Note(f"written for the first time; the last time ends with {last}")]
         inside += self._views(strides, strides)
-        for action in repeat.actions:
-            inside += self._statement(action)
+        for action, streams in zip(repeat.actions, repeat.streams, strict=True):
+            inside += self._statement(action, streams)
         return ForRange(LAYER, Literal(repeat.times), tuple(inside))
 
     def _restored(self, repeat: Repeat, later: Sequence[Action | Repeat]) -> list[Instruction]:
@@ -170,7 +175,8 @@ class FunctionBodies:
             axes = tuple(axis.extent for axis in self.program.tensor[tensor].axes)
             operands.append((place, (axes, tensor if place.vector == "argument" else "")))
         comments = tuple(line for e in step.equations for line in self._comments(e))
-        return Action(statement, tensors, tuple(operands), comments)
+        stream = int(step.equation.body.args[0]) if isinstance(step, Draw) else 0
+        return Action(statement, tensors, tuple(operands), comments, stream)
 
     def _comments(self, equation: Equation) -> tuple[str, ...]:
         """The equation, and what the gradient that it forms is added to."""

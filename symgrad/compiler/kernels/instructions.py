@@ -308,8 +308,8 @@ def changed(part: T, change: Callable[[Any], Any]) -> T:
     return found  # type: ignore[no-any-return]  # a tree of the same kind
 
 
-def replaced(part: T, variables: Mapping[Variable, Variable]) -> T:
-    """The same tree, or tuple of trees, of other variables."""
+def replaced(part: T, variables: Mapping[Variable, Expression]) -> T:
+    """The same tree, or tuple of trees, with expressions in the place of variables."""
     return changed(part, lambda node: variables.get(node, node) if isinstance(node, Variable) else node)
 
 

@@ -52,10 +52,14 @@ class MemoryViews:
         before = [self._amount(other, Literal(amount)) for other, amount in smaller if amount]
         if not stride:
             return _total([*before, self._amount(unit, Literal(position))] if position else before)
-        moved = ((False, Literal(position)), (stride < 0, product([Literal(abs(stride)), LAYER])))
-        if unit:
-            return _total([*before, self._amount(unit, Summed(moved))])
-        return Summed(moved)
+        moved = self.moving(position, stride)
+        return _total([*before, self._amount(unit, moved)]) if unit else moved
+
+    def moving(self, number: int, stride: int) -> Expression:
+        """A number; with a stride it moves from one LAYER to the next."""
+        if not stride:
+            return Literal(number)
+        return Summed(((False, Literal(number)), (stride < 0, product([Literal(abs(stride)), LAYER]))))
 
     def _amount(self, unit: Monomial, amount: Expression) -> Expression:
         """So many numbers for each product of free axes."""

@@ -17,22 +17,28 @@ Operand: TypeAlias = tuple[Place, tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Action:
-    """A statement with slots for its tensors, and the equations it carries out."""
+    """A statement with slots for its tensors, and the equations it carries out; it draws from a `stream`,
+    if it draws.
+    """
 
     statement: Instruction
     tensors: tuple[str, ...]
     operands: tuple[Operand, ...]
     comments: tuple[str, ...]
+    stream: int = 0
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """`actions`, repeated `times` times; their tensors move by `strides` from one time to the next."""
+    """`actions`, repeated `times` times; their tensors move by `strides` from one time to the next, and
+    what they draw from by so many `streams`.
+    """
 
     actions: tuple[Action, ...]
     last: tuple[Action, ...]
     times: int
     strides: tuple[tuple[int, ...], ...]
+    streams: tuple[int, ...]
 
 
 def reroll(actions: tuple[Action, ...]) -> tuple[Action | Repeat, ...]:
@@ -85,16 +91,17 @@ def _repeat(actions: tuple[Action, ...], start: int, period: int) -> Repeat | No
     strides = _strides(first, second)
     if strides is None:
         return None
+    streams = _moved_streams(first, second)
     times, previous = 2, second
     while True:
         begin = start + times * period
         following = actions[begin : begin + period]
-        if _strides(previous, following) != strides:
+        if _strides(previous, following) != strides or _moved_streams(previous, following) != streams:
             break
         times, previous = times + 1, following
     if times < MIN_REPEATS or not _each_moves_one_way(first, strides):
         return None
-    return Repeat(first, previous, times, strides)
+    return Repeat(first, previous, times, strides, streams)
 
 
 def _each_moves_one_way(actions: tuple[Action, ...], strides: tuple[tuple[int, ...], ...]) -> bool:
@@ -119,3 +126,8 @@ def _strides(first: tuple[Action, ...], second: tuple[Action, ...]) -> tuple[tup
             moves.append(other.offset - place.offset)
         found.append(tuple(moves))
     return tuple(found)
+
+
+def _moved_streams(first: tuple[Action, ...], second: tuple[Action, ...]) -> tuple[int, ...]:
+    """How far each stream is from that of the same statement one time before."""
+    return tuple(b.stream - a.stream for a, b in zip(first, second, strict=True))

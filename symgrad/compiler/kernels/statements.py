@@ -35,6 +35,8 @@ Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"
 
 KEY = Variable("key")
 """What numbers are drawn by: the seed, the step, and how many rows of the batch went before."""
+STREAM = Variable("stream")
+"""Stands for the number of a stream, which moves from one of equal layers to the next."""
 _WHOLE_KEY = Verbatim("(key[0], key[1], 0)")
 KEEP, SCALE = Variable("keep"), Variable("scale")
 """How much of a vector is kept, and of a gradient is taken into it: into ← keep·into + scale·g."""
@@ -84,11 +86,10 @@ class Statements:
         return Invoke(function, (*map(slot, range(len(tensors))), KEEP, SCALE)), tensors
 
     def drawing(self, equation: Equation) -> Statement:
-        """Numbers of a stream: `draw(d_u, key, 3)`; without rows, the same in every piece of a batch."""
-        stream, *_ = equation.body.args
+        """Numbers of a STREAM: `draw(d_u, key, stream)`; without rows, the same in every piece of a batch."""
         has_rows = self.plan.program.tensor[equation.target].axes[0].name == self.batch_axis
         key = KEY if has_rows else _WHOLE_KEY
-        return Invoke("draw", (slot(0), key, Literal(int(stream)))), (equation.target,)
+        return Invoke("draw", (slot(0), key, STREAM)), (equation.target,)
 
     def _factors(
         self, found: Contraction, slots: Mapping[str, Variable], sizes: Mapping[sp.Symbol, sp.Expr]
