@@ -1,4 +1,4 @@
-"""Slopes of softmax keep their digits where one part is nearly all, in float32 too."""
+"""Slopes keep their digits: of softmax where one part is nearly all, of std where all are nearly equal."""
 
 from __future__ import annotations
 
@@ -111,3 +111,28 @@ def test_only_deviations_from_means_are_centred(weights: str) -> None:
     given = {"x": np.random.default_rng(2).standard_normal((6, 5))}
     plain, centred = (interpret(p, given, {"n": 6})["d"] for p in (stages.shifted, stages.centred))
     np.testing.assert_allclose(centred, plain, rtol=1e-12, atol=1e-14)
+
+
+REDUCED = [("y", "std(z, axis=1)"), ("y", "var(z, axis=1)"), ("y[n]", "mean((z[n, i] - m[n])**2, i)")]
+
+
+@pytest.mark.parametrize(("key", "formula"), REDUCED)
+def test_slopes_of_deviations_from_plain_means_keep_their_digits(key: str, formula: str) -> None:
+    """z = x·W where all rows of x are nearly equal: slopes of W cancel all that z - mean errs by alike."""
+    spec = {
+        "name": "deviations",
+        "dtype": "float64",
+        "inputs": {"x": ["n", 6]},
+        "parameters": {"W": [6]},
+        "equations": {"z[n, i]": "x[n, i] * W[i]", "m[n]": "mean(z[n, i], i)", key: formula},
+        "loss": "sum(y)",
+    }
+    x = 1 + 1e-6 * np.random.default_rng(4).standard_normal((1, 6))
+    found = interpret(stages_of(read(spec)).centred, {"x": x, "W": np.ones(6)}, {"n": 1})["dW"]
+    ours = abs(found.sum())  # of W = 1: Σ x·slope, where slopes sum to 0
+    with mpmath.workdps(50):
+        exact = [mpmath.mpf(float(v)) for v in x[0]]
+        mean = mpmath.fsum(exact) / 6
+        of_squares = mpmath.fsum((v - mean) ** 2 for v in exact) / 6
+        due = float(mpmath.sqrt(of_squares) if "std" in formula else 2 * of_squares)
+    np.testing.assert_allclose(ours, due, rtol=1e-9)

@@ -1,14 +1,18 @@
-"""Deviations from a weighted mean centred once more: e = g - Σ p·g, where Σ p is 1, is e - Σ p·e.
+"""Deviations from a mean centred once more: e = g - Σ p·g, where Σ p is 1, is e - Σ p·e.
 
 So it is in the slopes of softmax, p·(g - Σ p·g). Where one p is nearly 1, its g and the mean are nearly
 equal: what is left of their difference is rounding, however small the slope is, and from layer to layer it
 grows. The mean of all e is 0, so what is found for it is that rounding, and taking it away leaves a slope
-with all its digits. A pass for computing only; what is shown stays the plain formula.
+with all its digits. It is the same with a plain mean, Σ g/n, in the slopes of var and std: where values
+are nearly equal, their deviations all err alike by the rounding of the mean, and the slope of what lies below
+sums them times numbers that are nearly equal too. The values of norms, as those of their formulas anywhere,
+keep what the rounding of the mean leaves. A pass for computing only; what is shown stays the plain formula.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -18,6 +22,8 @@ from symgrad.calculus.real import with_parts
 from symgrad.calculus.terms import Entry, delta, indices_in, shifted, with_indices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from symgrad.calculus.program import Equation, Loop, Program
 
 
@@ -28,20 +34,31 @@ def centred_twice(program: Program) -> Program:
 
 @dataclass(frozen=True)
 class _Mean:
-    """An equation that sums shares times values, over one loop."""
+    """An equation that sums shares times values: weights that sum to 1, or 1 for each of a number of values.
+
+    A tensor may be a `multiple` of that sum.
+    """
 
     equation: Equation
-    share: Entry
+    share: sp.Expr
     values: sp.Expr
+    number: sp.Expr
+    multiple: sp.Expr = sp.S.One
 
     @property
-    def loop(self) -> Loop:
-        return self.equation.bound[0]
+    def is_plain(self) -> bool:
+        """Whether all values count alike."""
+        return self.share is sp.S.One
 
-    def is_deviation(self, factor: sp.Expr, rest: sp.Expr, at: tuple[sp.Expr, ...], index: sp.Expr) -> bool:
-        """Whether factor·mean + rest is a multiple of what lies between the mean and a value, both there."""
-        names = dict(zip((*self.equation.indices, self.loop.index), (*at, index), strict=True))
-        return bool(rest == -factor * with_indices(self.values, names))
+    def values_at(self, total: Entry, loops: tuple[Loop, ...]) -> Iterator[sp.Expr]:
+        """What the values are called where their sum is read in these loops."""
+        own = dict(zip(self.equation.indices, total.indices, strict=True))
+        free = [loop for loop in loops if loop.index not in indices_in(total)]
+        bound = self.equation.bound
+        for found in permutations(free, len(bound)):
+            if all(loop.axis == over.axis for loop, over in zip(found, bound, strict=True)):
+                indices = {over.index: loop.index for loop, over in zip(found, bound, strict=True)}
+                yield with_indices(self.values, own | indices)
 
 
 class _Centring:
@@ -52,48 +69,83 @@ class _Centring:
 
     def program(self) -> Program:
         for equation in self.before.equations:
-            mean = _mean(self.before, equation)
+            mean = _mean(self.before, equation) or self._multiple_of_mean(equation)
             if mean is not None:
                 self.means[equation.target] = mean
-            elif equation.is_elementwise and not self.means.keys().isdisjoint(equation.reads):
-                equation = equation.with_body(self._centred(equation.body, equation.free))
+            elif self._may_deviate(equation) and not self.means.keys().isdisjoint(equation.reads):
+                equation = equation.with_body(self._centred(equation.body, equation))
             self.editor.add(equation)
         return self.editor.program()
 
-    def _centred(self, expr: sp.Expr, loops: tuple[Loop, ...]) -> sp.Expr:
+    def _is_slope(self, equation: Equation) -> bool:
+        return self.before.tensor[equation.target].kind == "cotangent"
+
+    def _may_deviate(self, equation: Equation) -> bool:
+        return equation.is_elementwise or self._is_slope(equation)
+
+    def _multiple_of_mean(self, equation: Equation) -> _Mean | None:
+        """The mean that an equation gives another scale, Σ/n."""
+        multiple, total = equation.body.as_independent(Entry, as_Add=False)
+        if not isinstance(total, Entry) or not equation.is_elementwise or indices_in(multiple):
+            return None
+        mean = self.means.get(total.tensor)
+        if mean is None or total.indices != equation.indices or equation.scatters:
+            return None
+        return replace(mean, multiple=mean.multiple * multiple)
+
+    def _centred(self, expr: sp.Expr, equation: Equation) -> sp.Expr:
         if isinstance(expr, Entry | delta) or not expr.args:
             return expr
-        expr = with_parts(expr, lambda part: self._centred(part, loops))
+        expr = with_parts(expr, lambda part: self._centred(part, equation))
         for term in expr.args if expr.is_Add else ():
-            factor, mean = term.as_coeff_Mul()
-            if isinstance(mean, Entry) and mean.tensor in self.means:
-                found, rest = self.means[mean.tensor], expr - term
-                alike = (loop.index for loop in loops if loop.axis == found.loop.axis)
-                if any(found.is_deviation(factor, rest, mean.indices, index) for index in alike):
-                    return shifted(expr, factor * Entry(self._what_is_left(found), mean.indices))
+            factor, total = term.as_independent(Entry, as_Add=False)
+            mean = self.means.get(total.tensor) if isinstance(total, Entry) else None
+            if mean is not None and (self._is_slope(equation) or not mean.is_plain):
+                scale, rest = -factor * mean.multiple * mean.number, expr - term
+                if any(rest == scale * value for value in mean.values_at(total, equation.loops)):
+                    return shifted(expr, scale * Entry(self._what_is_left(total.tensor), total.indices))
         return expr
 
-    def _what_is_left(self, mean: _Mean) -> str:
-        """The name of the mean of all deviations from a mean."""
-        equation = mean.equation
-        if equation.target not in self.left:
-            tensor = self.before.tensor[equation.target]
-            name = self.editor.new_tensor(f"rounding_{equation.target}", tensor.axes, tensor.kind)
-            deviation = Entry(equation.target, equation.indices) - mean.values
-            self.editor.add(replace(equation, target=name, body=mean.share * deviation))
-            self.left[equation.target] = name
-        return self.left[equation.target]
+    def _what_is_left(self, target: str) -> str:
+        """The name of the mean of all deviations from the mean that a tensor is a multiple of."""
+        if target not in self.left:
+            mean, name = self.means[target], f"rounding_{target}"
+            equation, number = mean.equation, mean.number
+            read = Entry(target, equation.indices) / (mean.multiple * number)
+            left = replace(equation, body=mean.share * (mean.values - read))
+            if number != 1:
+                loops = tuple(loop for loop in equation.loops if loop.index in equation.indices)
+                total = Entry(self._define(f"{name}_1", left), equation.indices)
+                left = replace(equation, loops=loops, reduction="none", body=total / number)
+            self.left[target] = self._define(name, left)
+        return self.left[target]
+
+    def _define(self, wanted: str, equation: Equation) -> str:
+        """The name that an equation like that of a mean has got."""
+        tensor = self.before.tensor[equation.target]
+        name = self.editor.new_tensor(wanted, tensor.axes, tensor.kind)
+        self.editor.add(replace(equation, target=name))
+        return name
 
 
 def _mean(program: Program, equation: Equation) -> _Mean | None:
-    """The equation as a mean of weights that sum to 1, if it is one."""
-    if equation.reduction != "sum" or len(equation.bound) != 1 or equation.scatters:
+    """The equation as a mean of weights that sum to 1, or as a sum of values that all count alike."""
+    if equation.reduction != "sum" or equation.scatters:
         return None
-    index = equation.bound[0].index
-    for factor in sp.Mul.make_args(equation.body):
-        if isinstance(factor, Entry) and _sums_to_one(program, factor, index):
-            return _Mean(equation, factor, equation.body / factor)
-    return None
+    for factor in sp.Mul.make_args(equation.body) if len(equation.bound) == 1 else ():
+        if isinstance(factor, Entry) and _sums_to_one(program, factor, equation.bound[0].index):
+            return _positive(_Mean(equation, factor, equation.body / factor, sp.S.One))
+    if program.tensor[equation.target].kind == "cotangent":
+        return None  # what slopes are centred by
+    number = sp.Mul(*(loop.axis.extent for loop in equation.bound))
+    return _positive(_Mean(equation, sp.S.One, equation.body, number))
+
+
+def _positive(mean: _Mean) -> _Mean:
+    """The mean, with a minus before its values left to what the tensor is of their sum."""
+    if not mean.values.could_extract_minus_sign():
+        return mean
+    return replace(mean, values=-mean.values, multiple=-mean.multiple)
 
 
 def _sums_to_one(program: Program, entry: Entry, index: sp.Expr) -> bool:
