@@ -242,7 +242,10 @@ class Duals:
         """Two that are equal share the slope, but a number has all of it."""
         first, second = self.of(a), self.of(b)
         base = self.base.library
-        real = first.real if base.tied is None else base.tied(first.real, second.real)
+        if base.tied is None:  # in the shape of both together
+            real = base.where(first.real == second.real, first.real, second.real)
+        else:
+            real = base.tied(first.real, second.real)
         for operand in (second, first):
             if operand.slope is None and operand.size == 1:
                 return Dual(self, self.base.array(real))

@@ -110,8 +110,8 @@ def _by_entries(formulas: Varying, of: Node, by: Index, scope: ValueScope) -> Te
     slopes, value = _slopes(formulas, of, by.tensor, directions.reshape((-1, *shape)), scope)
     if value.rank:
         raise ShapeError("the derivative by an entry is that of an entry", at=by.at)
-    which = which.reshape(flat.shape)
-    whole = np.broadcast_shapes(which.shape, tuple(slopes.shape[1:]))
+    which, at = which.reshape(flat.shape), value.padded(scope.depth, 0).shape  # a number stands nowhere
+    slopes, whole = slopes.reshape((varied.size, *at)), np.broadcast_shapes(which.shape, at)
     spread = formulas.arithmetic.library.broadcast_to(slopes, (varied.size, *whole))
     grid = np.ogrid[tuple(slice(size) for size in whole)]
     chosen = formulas.arithmetic.array(spread[(np.array(np.broadcast_to(which, whole)), *grid)])
