@@ -30,19 +30,24 @@ class Bounds:
         above_0: frozenset[sp.Expr] = frozenset(),
         not_0: frozenset[sp.Expr] = frozenset(),
         constants: Mapping[str, Collection[float]] | None = None,
+        true: frozenset[sp.Basic] = frozenset(),
     ) -> None:
-        self.definition, self.above_0, self.not_0 = definition, above_0, not_0
+        self.definition, self.above_0, self.not_0, self.true = definition, above_0, not_0, true
         self.constants = constants or {}
         self._known: dict[tuple[str, bool], bool] = {}
 
     def where(self, condition: sp.Basic) -> Bounds:
-        """The bounds where a condition holds: `v > 0` and `v ≠ 0` say what they say, and so do several."""
-        tests = [t for t in sp.And.make_args(condition) if isinstance(t, sp.Rel) and t.args[1] == 0]
-        above_0 = {t.args[0] for t in tests if isinstance(t, sp.StrictGreaterThan)}
-        not_0 = {t.args[0] for t in tests if isinstance(t, sp.Unequality)}
-        if not above_0 and not not_0:
-            return self
-        return type(self)(self.definition, self.above_0 | above_0, self.not_0 | not_0, self.constants)
+        """The bounds where a condition holds: `v > 0` and `v ≠ 0` say what they say, and so do several; any
+        tells which branch of the same choice is taken.
+        """
+        all_true = sp.And.make_args(condition)
+        tests = [t for t in all_true if isinstance(t, sp.Rel) and t.args[1] == 0]
+        above_0 = self.above_0.union(t.args[0] for t in tests if isinstance(t, sp.StrictGreaterThan))
+        not_0 = self.not_0.union(t.args[0] for t in tests if isinstance(t, sp.Unequality))
+        found = type(self)(self.definition, above_0, not_0, self.constants, self.true.union(all_true))
+        if (above_0, not_0) == (self.above_0, self.not_0):
+            found._known = self._known
+        return found
 
     def branches(self, choice: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Basic, Bounds]]:
         """The values of a choice with their conditions, and the bounds where each is taken."""
@@ -52,10 +57,21 @@ class Bounds:
             bounds = bounds.where(sp.Not(condition))
 
     def formula_of(self, expr: sp.Expr) -> sp.Expr:
-        """What an entry of a tensor is by its equation, where that is a formula of its own indices."""
+        """What an entry of a tensor is by its equation, where that is a formula of its own indices.
+
+        Of a choice it is the branch that is known to be taken.
+        """
         definition = self.definition.get(expr.tensor) if isinstance(expr, Entry) else None
         is_formula = definition is not None and definition.is_elementwise and not definition.scatters
-        return definition.at(expr.indices) if definition is not None and is_formula else expr
+        return self._taken(definition.at(expr.indices)) if definition is not None and is_formula else expr
+
+    def _taken(self, formula: sp.Expr) -> sp.Expr:
+        for value, condition in formula.args if isinstance(formula, sp.Piecewise) else ():
+            if condition == sp.true or condition in self.true:
+                return value
+            if sp.Not(condition) not in self.true:
+                break
+        return formula
 
     def nonzero(self, expr: sp.Expr) -> bool:
         """Whether it is above or below 0 everywhere."""

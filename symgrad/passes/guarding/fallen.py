@@ -39,10 +39,21 @@ def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Ex
         if factor.atoms(Entry) == {factor}:
             yield sp.And(sp.Eq(factor, 0), *elsewhere)
         else:
-            there = sp.Or(*(sp.Eq(base, 0) for base in shared))
             side = argument < 0 if row.values.open_most else sp.true
-            if not sp.piecewise_fold(argument).has(sp.zoo, sp.nan):  # divided by a chosen 0 it has no side
-                yield sp.And(there, *elsewhere, side)
+            folded = sp.piecewise_fold(argument)
+            if not folded.has(sp.zoo, sp.nan):  # divided by a chosen 0 it has no side
+                yield sp.And(_where_infinite(folded, shared), *elsewhere, side)
+
+
+def _where_infinite(argument: sp.Expr, bases: Collection[sp.Expr]) -> sp.Basic:
+    """Where one of the bases is 0 by which the argument divides, in the branch that is taken."""
+    if not isinstance(argument, sp.Piecewise):
+        return sp.Or(*(sp.Eq(base, 0) for base in bases if _has_pole_of(argument, base)))
+    cases, before = [], sp.true
+    for value, condition in argument.args:
+        cases.append(sp.And(before, condition, _where_infinite(value, bases)))
+        before = sp.And(before, sp.Not(condition))
+    return sp.Or(*cases)
 
 
 def _poles_of(factor: sp.Expr, bounds: Bounds) -> Iterator[sp.Expr]:

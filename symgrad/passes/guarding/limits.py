@@ -10,54 +10,57 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import entries, is_large
+from symgrad.calculus.terms import Entry, entries, is_large
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from symgrad.calculus.bounds import Bounds
 
 
 def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, sp.Basic]:
-    """The product with its sums multiplied by what they divide by, where nothing divides by that then.
+    """The product as one fraction, and where it is to be taken: where something is 0 that its sums divide by
+    and the fraction does not.
 
-    It is to be taken where the condition holds: where some of that is 0. Poles upon poles are left as they
-    are, as the product would grow with each.
+    A product that is large, as those of poles upon poles become, is left as it is.
     """
-    product, zeros = _written_out(sp.Mul(*factors), bounds), []
-    tried: set[sp.Expr] = set()
-    while bases := [base for base in _poles_in_sums(product, bounds) if base not in tried]:
-        if is_large(product):
-            return product, sp.false
-        base = max(bases, key=sp.count_ops)  # 1 + 1/x before x
-        tried.add(base)
-        order, rest = sp.Integer(0), []
-        for factor in sp.Mul.make_args(product):
-            inner, exponent = factor.as_base_exp()
-            if inner == base:
-                order += exponent
-            elif inner.is_Add and exponent.is_Integer:
-                depth = _order_of(inner, base)
-                order -= depth * exponent
-                rest.append(sp.Add(*(term * base**depth for term in inner.args)) ** exponent)
-            else:
-                rest.append(factor)
-        if order.is_nonnegative:
-            product = sp.Mul(*rest, base**order)
-            zeros.append(sp.Eq(base, 0))
-    return product, sp.Or(*zeros)
+    product = _written_out(sp.Mul(*factors), bounds)
+    poles = _poles_in_sums(product, bounds)
+    if not poles or is_large(product):
+        return product, sp.false
+    fraction = sp.together(product)
+    left = {*_divisors(fraction)}
+    zeros = [sp.Eq(base, 0) for base in poles if left.isdisjoint(_zeros_of(base))]
+    return fraction, sp.false if is_large(fraction) else sp.Or(*zeros)
 
 
 def _written_out(product: sp.Expr, bounds: Bounds) -> sp.Expr:
-    """The product with its factors by their formulas, and what these sums are made of by theirs."""
-    factors = []
-    for factor in sp.Mul.make_args(product):
-        base, exponent = factor.as_base_exp()
-        for part in sp.Mul.make_args(bounds.formula_of(base) ** exponent):
-            inner, power = part.as_base_exp()
-            known = {e: bounds.formula_of(e) for e in entries(inner)} if inner.is_Add else {}
-            factors.append(inner.xreplace(known) ** power)
-    return sp.Mul(*factors)
+    """The product with its factors, and what its sums are made of, by formulas as far as these divide; or a
+    large one.
+    """
+    while not is_large(product):
+        factors = [factor.as_base_exp() for factor in sp.Mul.make_args(product)]
+        inside = {base: entries(base) for base, _ in factors if base.is_Add or isinstance(base, Entry)}
+        found = {entry for read in inside.values() for entry in read if _is_made_by_division(entry, bounds)}
+        if not found:
+            break
+        known = {entry: bounds.formula_of(entry) for entry in found}
+        written = (base.xreplace(known) if base in inside else base for base, _ in factors)
+        product = sp.Mul(*(base**exponent for base, (_, exponent) in zip(written, factors, strict=True)))
+    return product
+
+
+def _is_made_by_division(entry: Entry, bounds: Bounds) -> bool:
+    """Whether something divides in the formula of an entry, or in those of what it is made of."""
+    waiting, seen = [entry], {entry}
+    while waiting:
+        formula = bounds.formula_of(waiting.pop())
+        if any(_divides(power.exp) for power in formula.atoms(sp.Pow)):
+            return True
+        further = {*entries(formula)} - seen
+        seen |= further
+        waiting += further
+    return False
 
 
 def _poles_in_sums(product: sp.Expr, bounds: Bounds) -> list[sp.Expr]:
@@ -65,17 +68,25 @@ def _poles_in_sums(product: sp.Expr, bounds: Bounds) -> list[sp.Expr]:
     found: dict[sp.Expr, None] = {}
     for factor in sp.Mul.make_args(product):
         inner, exponent = factor.as_base_exp()
-        if inner.is_Add and exponent.is_Integer and exponent.is_negative:
-            parts = (part for term in inner.args for part in sp.Mul.make_args(term))
-            powers = (part.as_base_exp() for part in parts)
-            found |= dict.fromkeys(b for b, p in powers if _divides(p) and not bounds.nonzero(b))
+        if inner.is_Add and _divides(exponent):
+            found |= dict.fromkeys(base for base in _divisors(inner) if not bounds.nonzero(base))
     return list(found)
 
 
-def _order_of(total: sp.Expr, base: sp.Expr) -> sp.Expr:
-    """The highest power of the base that terms of a sum divide by."""
-    powers = (part.as_base_exp() for term in total.args for part in sp.Mul.make_args(term))
-    return max((-p for b, p in powers if b == base and _divides(p)), default=sp.Integer(0))
+def _divisors(expr: sp.Expr) -> Iterator[sp.Expr]:
+    """What something divides by in sums, products and powers, from the outside in."""
+    if expr.is_Pow:
+        if expr.exp.is_negative:
+            yield expr.base
+        yield from _divisors(expr.base)
+    elif expr.is_Add or expr.is_Mul:
+        for part in expr.args:
+            yield from _divisors(part)
+
+
+def _zeros_of(base: sp.Expr) -> list[sp.Expr]:
+    """What is 0 where a base is: the numerator of a sum of quotients."""
+    return [base, *sp.Mul.make_args(sp.fraction(sp.together(base))[0])]
 
 
 def _divides(exponent: sp.Expr) -> bool:
