@@ -39,7 +39,7 @@ from symgrad.passes.rounding.root_differences import without_root_differences
 from symgrad.passes.rounding.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
 from symgrad.passes.scattering.scatter_chains import chain_scatters
-from symgrad.passes.separability import check_micro_batches, why_no_mean
+from symgrad.passes.separability import as_one_set, check_micro_batches, why_no_mean
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
 from symgrad.passes.standardised import with_standardised
@@ -217,6 +217,7 @@ class Stages:
             self.starts,
             self.state_starts,
             self.piece_rows,
+            self.set_rows,
             further,
             stepping,
         )
@@ -278,13 +279,30 @@ class Stages:
         if train.micro_batches is not None:
             return train.micro_batches.rows
         free = {a.name for tensor in self.stable.declared for a in tensor.axes if a.is_free}
-        is_apart = free == {axis} and not (self.column_axis or self.model.spec.gradients or self.model.states)
-        has_more = bool(self.stable.evaluation) or any(t.carried for t in self.stable.tensors)
-        has_more |= self.stable.draws
-        if not is_apart or has_more or self.stable.loss is None or why_no_mean(self.stable, axis):
+        if free != {axis} or not self._is_plain or why_no_mean(self.stable, axis):
             return 0
-        found = rows_at_once(self._planned(self.copied, schedule(self.copied)), axis, self.model.spec.dtype)
+        found = rows_at_once(self._planned(self.copied, schedule(self.copied)), [axis], self.model.spec.dtype)
         return found if train.finish or train.batch_size == "full" or train.batch_size > found else 0
+
+    @cached_property
+    def set_rows(self) -> int:
+        """Of several sets of points, how many are computed at once where all are given at once; 0: all."""
+        data = (*self.stable.of_kind("input"), *self.stable.of_kind("target"))
+        sets = [str(axis.name) for axis in self.stable.free_axes]
+        behind = {axis.name for tensor in data for axis in tensor.axes[1:]}
+        if len(sets) < 2 or behind & {*sets} or not {*sets} <= {t.axes[0].name for t in data if t.axes}:
+            return 0
+        is_given = self.model.spec.train.micro_batches is not None
+        if is_given or not self._is_plain or why_no_mean(as_one_set(self.stable, sets, sets[0]), sets[0]):
+            return 0
+        return rows_at_once(self._planned(self.copied, schedule(self.copied)), sets, self.model.spec.dtype)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether there is a loss, and no more than it and its gradient by the parameters."""
+        model, program = self.model, self.stable
+        more = (self.column_axis, model.spec.gradients, model.states, program.evaluation, program.draws)
+        return program.loss is not None and not any((*more, *(t.carried for t in program.tensors)))
 
     def _planned(self, program: Program, phases: tuple[Phase, ...]) -> Plan:
         has_few_digits = self.model.spec.dtype == "float32" and not self.column_axis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from building import interpreted, judged, written
+from seeds import SEED
 from test_behaviour import bench
 
 from symgrad.compiler.loading.load import load
@@ -301,3 +302,84 @@ def test_pieces_larger_than_any_trial_are_tried(right, wrong, told, tmp_path):
     module, case = bench(points(), tmp_path, right, wrong)
     found = observed(module, "declarations", case)
     assert f"the {told} over pieces of 2 rows is not that of all rows" in found if told else not found
+
+
+# Several sets of points --------------------------------------------------------------------
+
+TERMS = ("mean(r**2)", "3 * mean(b**2)", "mean(exp(r)) * k", "0.1 * l2(u_W1)", "sum(w * b**2) / size(xb, 0)")
+COUPLED = (
+    "mean(r) * mean(b)",
+    "mean(b)**2",
+    "sum(r**2)",
+    "mean(r - b.T)",
+    "exp(mean(b))",
+    "mean(r * mean(w))",
+)
+
+
+def sets(loss, dtype="float64", **others):
+    return {
+        "name": "sets",
+        "dtype": dtype,
+        "inputs": {"x": ["inner", 1], "xb": ["edge", 1], "w": ["edge", 1], "fixed": [2, 1]},
+        "parameters": {"k": {"axes": [], "init": 0.5}},
+        "networks": {"u(x)": ["dense(4, activation=tanh)", "dense(1)"]},
+        "equations": {"v": "u(x)", "r": "d(v, x, x) + v", "b": "u(xb) - mean(fixed)"},
+        "loss": loss,
+        "outputs": ["v"],
+        "train": {"batch_size": "full"},
+        **others,
+    }
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_sets_go_in_pieces_with_the_same_share_of_each_and_they_add_up(number, tmp_path):
+    rng = np.random.default_rng(sum(map(ord, f"{SEED} {number}")))
+    terms = [str(term) for term in rng.choice(TERMS, size=int(rng.integers(2, 5)), replace=False)]
+    loss = " + ".join([*terms, "mean(r)", "mean(b)"])
+    module = interpreted(written(sets(loss, derive=["hvp"]), tmp_path))
+    params, along = module.init_params(1), rng.normal(size=module.SIZE)
+    assert module.SET_ROWS > 0
+    for _ in range(8):
+        shares = int(rng.integers(1, 9))
+        inner, edge = (shares * int(rng.integers(1, 6)) for _ in range(2))
+        data = [rng.normal(size=(rows, 1)) for rows in (inner, edge, edge, 2)]
+        found = []
+        for most in (10**9, int(rng.integers(1, inner + edge + 1))):
+            module.SET_ROWS, module._KEPT.work = most, np.full(100_000, np.nan)
+            value, gradient = module.loss_and_grad(params, *data)
+            product = module.hvp(params, along, *data)
+            found.append([value, module.loss(params, *data), *module.flatten(gradient).copy(), *product])
+        np.testing.assert_allclose(found[1], found[0], rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore::symgrad.errors.SpecWarning")
+@pytest.mark.parametrize("term", COUPLED)
+def test_what_pieces_of_sets_would_change_is_computed_at_once(term):
+    stages = stages_of(read(sets(f"mean(r**2) + mean(b**2) + {term}")))
+    assert stages.set_rows == 0
+    assert "SET_ROWS" not in stages.text
+
+
+def test_pieces_of_sets_stay_small_and_are_left_where_they_do_not_fit(tmp_path):
+    module = interpreted(written(sets("mean(r**2) + mean(b**2)"), tmp_path))
+    params, sizes = module.init_params(1), []
+    real, module.SET_ROWS = module._work_size, 30
+    module._work_size = lambda inner, edge: sizes.append((inner, edge)) or real(inner, edge)
+    for inner, edge in ((100, 20), (101, 20), (7, 3)):
+        module.loss(params, *(np.ones((rows, 1)) for rows in (inner, edge, edge, 2)))
+    assert sizes == [(25, 5)] * 4 + [(101, 20), (7, 3)]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("", ""),
+        ("yield (stop - start) / shares,", "yield 1 / shares,"),
+        ("a[start * u : stop * u]", "a[: stop * u]"),
+    ],
+)
+def test_the_judge_sees_pieces_of_sets_that_do_not_add_up(right, wrong, tmp_path):
+    module, case = bench(sets("mean(r**2) + mean(b**2)"), tmp_path, right, wrong)
+    said = observed(module, "declarations", case)
+    assert ("shares of all sets is not that of all points" in said) == bool(right)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
 
+from symgrad.calculus.axes import Axis
 from symgrad.calculus.terms import Entry, delta, drawn, extent_symbol
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from symgrad.calculus.program import Equation, Program
     from symgrad.spec.model import Model
@@ -69,6 +70,30 @@ def why_no_mean(program: Program, rows: str) -> str | None:
         return None
     what = "is a sum over the rows, not their mean" if loss.depends == "total" else "depends on their number"
     return f"'{program.loss}' {what}"
+
+
+def as_one_set(program: Program, sets: Collection[str], name: str) -> Program:
+    """The program where the rows of several sets are those of one: what is a mean over these is one over
+    pieces that have the same share of every set.
+    """
+    symbols: dict[sp.Basic, sp.Expr] = {extent_symbol(one): extent_symbol(name) for one in sets}
+
+    def united(axis: Axis) -> Axis:
+        return Axis(name, None) if axis.name in sets else axis
+
+    return replace(
+        program,
+        tensors=tuple(replace(t, axes=tuple(map(united, t.axes))) for t in program.tensors),
+        equations=tuple(
+            replace(
+                e,
+                loops=tuple(replace(loop, axis=united(loop.axis)) for loop in e.loops),
+                indices=tuple(index.xreplace(symbols) for index in e.indices),
+                body=e.body.xreplace(symbols),
+            )
+            for e in program.equations
+        ),
+    )
 
 
 def why_rows_are_coupled(program: Program, rows: str) -> str | None:

@@ -13,6 +13,7 @@ DTYPE: type[np.floating] = np.float64
 TASK = "values"
 EPOCHS = 0  # how many epochs a schedule expects where the caller does not say; 0: it asks for none
 MICRO_BATCH_SIZE = 0  # rows whose gradient is computed at once; 0: all of a batch
+SET_ROWS = 0  # of several sets, the points whose gradient is computed at once, where they go in pieces
 INPUTS = ("x",)
 PREDICTED_FROM = ("x",)  # inputs that predict asks for
 TARGETS = ("t",)

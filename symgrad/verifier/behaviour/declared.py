@@ -16,6 +16,7 @@ from symgrad.verifier.behaviour.workbench import Bench, flat, same
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
 
 WRONG: Mapping[str, Callable[[float], float]] = {
@@ -65,6 +66,7 @@ def declared(bench: Bench) -> Iterator[str]:
         if hasattr(module, name) and getattr(module, name) != value:
             yield f"{name} is {getattr(module, name)!r}, the spec says {value!r}"
     yield from _pieces(bench)
+    yield from _sets_in_pieces(bench)
 
 
 def _axes(declared: Mapping[str, tuple[int | str, ...]], given: Sequence[DataTensor]) -> Iterator[str]:
@@ -170,12 +172,39 @@ def _in_pieces(bench: Bench) -> Iterator[str]:
             yield f"the {what} over pieces of {_PIECE} rows is not that of all rows"
 
 
-def _with_pieces(bench: Bench, rows: int) -> dict[str, Any]:
+def _sets_in_pieces(bench: Bench) -> Iterator[str]:
+    """The same of several sets, where a module takes pieces of them: thrice as many points as in the case."""
+    if not hasattr(bench.module, "SET_ROWS") or not bench.case.has_loss:
+        return
+    pairs = list(zip(bench.case.tensors, bench.data(), strict=True))
+    data = [np.concatenate([a, _smaller(a), a[::-1]]) if _has_points(t) else a for t, a in pairs]
+    rows = sum({t.axes[0]: 3 * len(a) for t, a in pairs if _has_points(t)}.values())
+    rounding = float(np.finfo(bench.dtype).eps) ** 0.25
+    whole = _with_pieces(bench, sys.maxsize, "SET_ROWS", data)
+    for most in (1, 2):  # of three shares
+        found = _with_pieces(bench, -(-most * rows // 3), "SET_ROWS", data)
+        for what, one in whole.items():
+            if np.isfinite(one).all() and not same(one, found[what], rounding):
+                yield f"the {what} over pieces of {most} of 3 shares of all sets is not that of all points"
+
+
+def _has_points(tensor: DataTensor) -> bool:
+    return bool(tensor.axes) and isinstance(tensor.axes[0], str)
+
+
+def _smaller(array: Array) -> Array:
+    """Half of what are numbers; labels in another order."""
+    return np.roll(array, 1) if array.dtype.kind == "i" else array * array.dtype.type(0.5)
+
+
+def _with_pieces(
+    bench: Bench, rows: int, fact: str = "MICRO_BATCH_SIZE", given: Sequence[Array] = ()
+) -> dict[str, Any]:
     """What pieces of so many rows give: only what is run by Python asks how many these are."""
-    module, before = bench.module, bench.module.MICRO_BATCH_SIZE
-    module.MICRO_BATCH_SIZE = rows
+    module, before = bench.module, getattr(bench.module, fact)
+    setattr(module, fact, rows)
     try:
-        params, data = bench.params(), bench.data()
+        params, data = bench.params(), given or bench.data()
         found = {"loss": module.loss(params, *data)}
         found["loss of loss_and_grad"], gradient = module.loss_and_grad(params, *data)
         found["gradient"] = module.flatten(gradient).copy()
@@ -185,7 +214,7 @@ def _with_pieces(bench: Bench, rows: int) -> dict[str, Any]:
                 found[f"answer of {name}"] = getattr(module, name)(params, along, *data)
         return found
     finally:
-        module.MICRO_BATCH_SIZE = before
+        setattr(module, fact, before)
 
 
 def _told(bench: Bench) -> Iterator[str]:

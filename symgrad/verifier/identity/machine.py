@@ -93,6 +93,7 @@ class Machine:
             **text.facts,
             **_small_blocks(text.facts),
             "MICRO_BATCH_SIZE": sys.maxsize,
+            "SET_ROWS": sys.maxsize,
         }
         self.names |= {"np": np, "_given": self._given}
         self.names |= {name: self._constant(number, long) for name, number in text.floats.items()}

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.planning.residuals import BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from symgrad.compiler.planning.plan import Plan
 
 WORK_BYTES = 4 << 20
@@ -27,14 +29,15 @@ LEAST_ROWS = 64
 """Products of fewer rows are slow by themselves."""
 
 
-def rows_at_once(plan: Plan, rows: str, dtype: str) -> int:
+def rows_at_once(plan: Plan, rows: Sequence[str], dtype: str) -> int:
     """The rows of a piece, a power of two; 0 where pieces do not pay.
 
-    `rows` is the axis of a batch; pieces along it add up only where no other axis is free.
+    `rows` is the axis of a batch, or those of several sets, of which a piece has so many rows in all; pieces
+    along them add up only where no other axis is free.
     """
     sizes, width = dict(plan.work_units), BYTES[dtype]
-    if sizes.keys() - {(), (rows,)} or plan.parameter_count * width > PARAMETER_BYTES:
+    if sizes.keys() - {(), *((axis,) for axis in rows)} or plan.parameter_count * width > PARAMETER_BYTES:
         return 0
-    fitting = WORK_BYTES // max(width * sizes.get((rows,), 0), 1)
+    fitting = WORK_BYTES // max(width * max(sizes.get((axis,), 0) for axis in rows), 1)
     found = 1 << (fitting.bit_length() - 1) if fitting else 0
     return found if found >= LEAST_ROWS else 0

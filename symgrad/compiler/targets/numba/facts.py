@@ -175,6 +175,7 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         FactText(
             "GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is differentiated by"
         ),
+        *_of_sets(lowered.set_rows),
         *_stopped(model),
         *_averaging(model, plan, calls),
         *(step_functions.told(lowered.stepping) if lowered.stepping else ()),
@@ -184,6 +185,14 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         *_tables(definitions),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )
+
+
+def _of_sets(rows: int) -> Iterator[FactText]:
+    """How many points of several sets are computed at once, where these go in pieces."""
+    if rows:
+        yield FactText(
+            "SET_ROWS", str(rows), "points of all sets that are computed at once, where all are given"
+        )
 
 
 def _stopped(model: Model) -> Iterator[FactText]:

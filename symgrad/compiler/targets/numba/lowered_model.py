@@ -44,8 +44,9 @@ class PlannedModel:
     """A model with its plan; `update` is a step of the optimiser over hyper-parameters.
 
     `starts` and `states` are what parameters and states start from, `piece_rows` the rows whose gradient is
-    computed at once, 0 for all, `further` the derivatives that the spec asks for beyond the gradient,
-    `stepping` one step of time where the network can go on step by step.
+    computed at once, 0 for all, `set_rows` those of several sets where callers give all, `further` the
+    derivatives that the spec asks for beyond the gradient and the networks by themselves, `stepping` one step
+    of time where the network can go on step by step.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class PlannedModel:
     starts: Mapping[str, FirstValues]
     states: Mapping[str, sp.Expr]
     piece_rows: int
+    set_rows: int
     further: tuple[FurtherPlan, ...] = ()
     stepping: StepPlan | None = None
 
@@ -111,6 +113,7 @@ class LoweredModel:
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
     piece_rows: int
+    set_rows: int
     further: tuple[LoweredBeside[FurtherPlan], ...]
     stepping: LoweredBeside[StepPlan] | None
 
@@ -182,6 +185,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
+        set_rows=planned.set_rows,
         further=tuple(_lowered_beside(found, own, drivers, model) for found in planned.further),
         stepping=_lowered_beside(planned.stepping, own, drivers, model) if planned.stepping else None,
     )

@@ -43,8 +43,10 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         parts = _with(parts, runtime_part("optional/checked_beside"))
     if lowered.program.loss and stops_gradients(lowered.model):
         parts = _with(parts, runtime_part("optional/stopped_gradients"))
-    if lowered.piece_rows and lowered.program.loss:
+    if (lowered.piece_rows or lowered.set_rows) and lowered.program.loss:
         parts = _with(parts, runtime_part("optional/loss_in_pieces"))
+        if lowered.set_rows:
+            parts = _with(parts, runtime_part("optional/sets_in_pieces"))
         if any(found.planned.takes_direction for found in lowered.further):
             parts = _with(parts, runtime_part("optional/product_in_pieces"))
     if lowered.program.evaluation:
