@@ -7,8 +7,9 @@ costs a pass over the gradient of all parameters, so these must be few.
 Measured on a core with 1 MiB of second cache, microseconds a point and step for all of 20,000 points at once
 and in the pieces chosen here, of networks with the residual of Burgers' equation: 2-20-20-20-1 0.67 and 0.56,
 in float64 1.57 and 1.05; 2-50-50-50-50-1 3.62 and 2.58, in float64 9.2 and 5.1. Pieces of half or twice as
-many rows were slower, or no more than 9 % faster. Of two sets, 20,000 points of that residual and 2,000 of values
-at a boundary, pieces with the same share of both took 0.73 of the time, in float64 0.53, on a core with 2 MiB.
+many rows were slower, or no more than 9 % faster. Of two sets, 20,000 points of that residual and 2,000
+values at a boundary, pieces with the same share of both took 0.73 of the time of all at once, in float64
+0.53, on a core with 2 MiB.
 """
 
 from __future__ import annotations
