@@ -210,6 +210,53 @@ def bengio(tokens: int, length: int, width: int, hidden: int) -> Spec:
     }  # fmt: skip
 
 
+def lstm(units: int, steps: int) -> Spec:
+    """An LSTM over steps of 32 numbers, gates i, f, g, o side by side, and ten classes from its last step."""
+    gate = "{}(s[n, t, k + {}])"
+    return {
+        "inputs": {"x": ["batch", steps, 32]},
+        "targets": {"t": _classes([], 10)},
+        "parameters": {"W": [32, 4 * units], "U": [units, 4 * units], "b": [4 * units], "V": [units, 10]},
+        "equations": {
+            "a[n, t, k]": "sum(x[n, t, d] * W[d, k], d) + b[k]",
+            "s[n, t, k]": "a[n, t, k] + sum(h[n, t-1, j] * U[j, k], j)",
+            **{
+                f"{name}[n, t, k:{units}]": gate.format("tanh" if name == "g" else "sigmoid", place * units)
+                for place, name in enumerate("ifgo")
+            },
+            f"c[n, t, k:{units}]": "f[n, t, k] * c[n, t-1, k] + i[n, t, k] * g[n, t, k]",
+            f"h[n, t, k:{units}]": "o[n, t, k] * tanh(c[n, t, k])",
+            "c[n, -1, k]": "0",
+            "h[n, -1, k]": "0",
+            "y": "h[:, -1] @ V",
+        },
+        "loss": "softmax_cross_entropy(y, t)",
+    }
+
+
+def gru(units: int, steps: int) -> Spec:
+    """A GRU over steps of 32 numbers, gates r, z, n side by side, and ten classes from its last step."""
+    return {
+        "inputs": {"x": ["batch", steps, 32]},
+        "targets": {"t": _classes([], 10)},
+        "parameters": {
+            "W": [32, 3 * units], "U": [units, 3 * units], "b": [3 * units], "c": [3 * units],
+            "V": [units, 10],
+        },
+        "equations": {
+            "a[n, t, k]": "sum(x[n, t, d] * W[d, k], d) + b[k]",
+            "s[n, t, k]": "sum(h[n, t-1, j] * U[j, k], j) + c[k]",
+            f"r[n, t, k:{units}]": "sigmoid(a[n, t, k] + s[n, t, k])",
+            f"z[n, t, k:{units}]": f"sigmoid(a[n, t, k + {units}] + s[n, t, k + {units}])",
+            f"q[n, t, k:{units}]": f"tanh(a[n, t, k + {2 * units}] + r[n, t, k] * s[n, t, k + {2 * units}])",
+            f"h[n, t, k:{units}]": "(1 - z[n, t, k]) * q[n, t, k] + z[n, t, k] * h[n, t-1, k]",
+            "h[n, -1, k]": "0",
+            "y": "h[:, -1] @ V",
+        },
+        "loss": "softmax_cross_entropy(y, t)",
+    }  # fmt: skip
+
+
 NETWORKS: dict[str, Spec] = {
     "conv1d": conv1d(),
     "lenet 8": lenet(8, (3, 2), (8, 16), (32,)),
@@ -227,6 +274,11 @@ NETWORKS: dict[str, Spec] = {
     "gpt 2 128x128": gpt(2, 128, 4, 32),
     "bengio": bengio(64, 8, 16, 128),
     "bengio 10000": bengio(10_000, 5, 32, 64),
+    "lstm 64x20": lstm(64, 20),
+    "lstm 64x100": lstm(64, 100),
+    "lstm 256x20": lstm(256, 20),
+    "gru 64x20": gru(64, 20),
+    "gru 256x20": gru(256, 20),
     **RESIDUALS,
 }
 """By the names that problems and peers know them by."""

@@ -207,7 +207,12 @@ NETWORK_PROBLEMS = (
     Problem("GPT 2 blocks d128 T128 b8", (), 8, 2, network="gpt 2 128x128"),
     Problem("Bengio 64 tokens b64", (), 64, 50, network="bengio"),
     Problem("Bengio 10000 tokens b32", (), 32, 10, network="bengio 10000"),
-)  # convolutions, attention, transformers, embeddings
+    Problem("LSTM 64 T20 b32", (), 32, 16, network="lstm 64x20"),
+    Problem("LSTM 64 T100 b32", (), 32, 4, network="lstm 64x100"),
+    Problem("LSTM 256 T20 b32", (), 32, 4, network="lstm 256x20"),
+    Problem("GRU 64 T20 b32", (), 32, 16, network="gru 64x20"),
+    Problem("GRU 256 T20 b32", (), 32, 4, network="gru 256x20"),
+)  # convolutions, attention, transformers, embeddings, recurrences
 
 RESIDUAL_PROBLEMS = tuple(
     Problem(

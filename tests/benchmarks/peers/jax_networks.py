@@ -98,7 +98,32 @@ def _bengio(p: dict[str, Array], x: Array, t: Array) -> Array:
     return _cross_entropy(h @ p["V"] + p["c"], t)
 
 
+def _lstm(p: dict[str, Array], x: Array, t: Array) -> Array:
+    def step(carry: tuple[Array, Array], a: Array) -> tuple[tuple[Array, Array], None]:
+        h, c = carry
+        i, f, g, o = jnp.split(a + h @ p["U"], 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
+
+    zero = jnp.zeros((len(x), len(p["U"])), x.dtype)
+    (h, _), _ = jax.lax.scan(step, (zero, zero), (x @ p["W"] + p["b"]).swapaxes(0, 1))
+    return _cross_entropy(h @ p["V"], t)
+
+
+def _gru(p: dict[str, Array], x: Array, t: Array) -> Array:
+    def step(h: Array, a: Array) -> tuple[Array, None]:
+        (ar, az, aq), (sr, sz, sq) = jnp.split(a, 3, -1), jnp.split(h @ p["U"] + p["c"], 3, -1)
+        z = jax.nn.sigmoid(az + sz)
+        return (1 - z) * jnp.tanh(aq + jax.nn.sigmoid(ar + sr) * sq) + z * h, None
+
+    zero = jnp.zeros((len(x), len(p["U"])), x.dtype)
+    h, _ = jax.lax.scan(step, zero, (x @ p["W"] + p["b"]).swapaxes(0, 1))
+    return _cross_entropy(h @ p["V"], t)
+
+
 _LOSSES: dict[str, Loss] = {
+    "lstm": _lstm,
+    "gru": _gru,
     "conv1d": _conv1d,
     "lenet": _lenet,
     "convolutions": _convolutions,

@@ -16,7 +16,13 @@ Tensor: TypeAlias = torch.Tensor
 Loss: TypeAlias = Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]
 
 _OF_IMAGES = ("lenet 8", "lenet 28", "convolutions", "resnet 16", "resnet 32")
-KERNELS = {"conv1d": {3: (2, 1, 0)}, **{network: {4: (3, 2, 0, 1)} for network in _OF_IMAGES}}
+_OF_STEPS = ("lstm 64x20", "lstm 64x100", "lstm 256x20", "gru 64x20", "gru 256x20")
+KERNELS = {
+    "conv1d": {3: (2, 1, 0)},
+    **{network: {4: (3, 2, 0, 1)} for network in _OF_IMAGES},
+    **{network: {2: (1, 0)} for network in _OF_STEPS},
+}
+CHANNELS_FIRST = ("conv1d", *_OF_IMAGES)
 IMAGES = {3: (0, 2, 1), 4: (0, 3, 1, 2)}
 
 
@@ -88,7 +94,24 @@ def _bengio(p: dict[str, Tensor], x: Tensor, t: Tensor) -> Tensor:
     return F.cross_entropy(torch.addmm(p["c"], h, p["V"]), t)
 
 
+def _lstm(p: dict[str, Tensor], x: Tensor, t: Tensor) -> Tensor:
+    """What torch.nn.LSTM calls, with one bias for both products."""
+    zero = x.new_zeros(1, len(x), p["U"].shape[1])
+    weights = (p["W"], p["U"], p["b"], torch.zeros_like(p["b"]))
+    h, _, _ = torch._VF.lstm(x, (zero, zero), weights, True, 1, 0.0, True, False, True)
+    return F.cross_entropy(F.linear(h[:, -1], p["V"]), t)
+
+
+def _gru(p: dict[str, Tensor], x: Tensor, t: Tensor) -> Tensor:
+    """What torch.nn.GRU calls."""
+    zero = x.new_zeros(1, len(x), p["U"].shape[1])
+    h, _ = torch._VF.gru(x, zero, (p["W"], p["U"], p["b"], p["c"]), True, 1, 0.0, True, False, True)
+    return F.cross_entropy(F.linear(h[:, -1], p["V"]), t)
+
+
 _LOSSES: dict[str, Loss] = {
+    "lstm": _lstm,
+    "gru": _gru,
     "conv1d": _conv1d,
     "lenet": _lenet,
     "convolutions": _convolutions,

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812  # the name all its users giv
 
 from benchmarks.networks import shapes_of
 from benchmarks.peers import NotApplicable, Training, norm
-from benchmarks.peers.torch_networks import IMAGES, KERNELS, loss_of
+from benchmarks.peers.torch_networks import CHANNELS_FIRST, IMAGES, KERNELS, loss_of
 from benchmarks.peers.torch_residuals import residual_of
 from benchmarks.residuals import RESIDUALS
 
@@ -194,7 +194,7 @@ def _ordered(array: Array, orders: dict[int, tuple[int, ...]]) -> torch.Tensor:
 
 def _training(problem: Problem, weights: list[torch.Tensor], make_step: Callable[[], Step]) -> Training:
     inputs, targets = problem.data()
-    x, t = _ordered(inputs, IMAGES if problem.network in KERNELS else {}), torch.from_numpy(targets)
+    x, t = _ordered(inputs, IMAGES if problem.network in CHANNELS_FIRST else {}), torch.from_numpy(targets)
     step = make_step()
 
     def restart() -> None:
