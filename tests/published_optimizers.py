@@ -126,6 +126,19 @@ def adam(
         yield theta
 
 
+def lazy_adam(theta: np.ndarray, slope: Slope, eta: float, rho1: float, rho2: float, delta: float) -> Path:
+    """Kingma & Ba 2015 for the entries that have a gradient; the others, and their moments, stay."""
+    theta, s, r = theta.copy(), np.zeros_like(theta), np.zeros_like(theta)
+    for i in count(1):
+        g = slope(theta)
+        moved = np.flatnonzero(g)
+        s[moved] = rho1 * s[moved] + (1 - rho1) * g[moved]
+        r[moved] = rho2 * r[moved] + (1 - rho2) * g[moved] ** 2
+        s_hat, r_hat = s[moved] / (1 - rho1**i), r[moved] / (1 - rho2**i)
+        theta[moved] -= eta * s_hat / (delta + np.sqrt(r_hat))
+        yield theta.copy()
+
+
 def nadam(
     theta: np.ndarray,
     slope: Slope,

@@ -66,6 +66,7 @@ PUBLISHED: dict[str, tuple[Callable[..., Iterator[np.ndarray]], dict[str, Any]]]
         published.adam,
         {"eta": 0.1, "rho1": 0.9, "rho2": 0.9, "delta": 1e-8, "decay": 0.1, "largest": True},
     ),
+    "lazy_adam(0.1, b2=0.9)": (published.lazy_adam, {"eta": 0.1, "rho1": 0.9, "rho2": 0.9, "delta": 1e-8}),
     "nadam(0.02, momentum_decay=0.1, weight_decay=0.1)": (
         published.nadam,
         {"eta": 0.02, "rho1": 0.9, "rho2": 0.999, "delta": 1e-8, "psi": 0.1, "decay": 0.1},

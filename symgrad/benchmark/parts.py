@@ -27,7 +27,7 @@ _PHASES = {
     "_gradient": "gradient",
     "_step_gradient": "gradient",
 }
-_UPDATES = ("_update", "_end_of_step")
+_UPDATES = ("_update", "_update_looked_up", "_end_of_step")
 _WHAT = {
     "_gather": "the rows of a batch are gathered",
     "_look_ahead": "the point where the gradient is taken",

@@ -25,7 +25,7 @@ COMPUTING = {
 }
 OPTIMISER = {
     *("euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"),
-    *("averaged", "_averaged", "_advance"),
+    *("averaged", "_averaged", "_advance", "_update_looked_up"),
 }
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {

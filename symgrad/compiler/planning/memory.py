@@ -11,10 +11,12 @@ from symgrad.compiler.planning.places.equal_steps import equal_runs
 from symgrad.compiler.planning.places.first_fit import places_of
 from symgrad.compiler.planning.places.lifetimes import buffers_of
 from symgrad.compiler.planning.places.single_rows import held_by_rows
-from symgrad.compiler.planning.plan import Phase, Place, Plan, Vector, size_of
+from symgrad.compiler.planning.plan import Accumulate, Phase, Place, Plan, Vector, size_of
 from symgrad.compiler.planning.row_blocks import sums_in_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from symgrad.calculus.program import Program
 
 
@@ -50,7 +52,9 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", 
         if equation.onto and equation.target in places:
             places[equation.onto], shared[equation.onto] = places[equation.target], equation.target
     by_rows = frozenset[str]() if columns else held_by_rows(program, phases)
-    plan = Plan(program, phases, places, (), offset, shared, blocks, rows, columns, by_rows)
+    plan = Plan(
+        program, phases, places, (), offset, shared, blocks, rows, columns, by_rows, _added_by_rows(phases)
+    )
     buffers = buffers_of(plan)
     runs = chain.from_iterable(equal_runs(plan, phase.steps) for phase in phases)
     offsets, units = places_of(buffers, runs, fixed)
@@ -58,6 +62,13 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", 
         shared.update(pairwise(buffer.names))
         places.update({name: Place("work", buffer.unit, offsets[name]) for name in buffer.names})
     return replace(plan, work_units=units)
+
+
+def _added_by_rows(phases: Iterable[Phase]) -> dict[str, str]:
+    """The gradients of which some rows alone are added to a vector, with the data that name these."""
+    steps = (step for phase in phases for step in phase.steps)
+    added = (step for step in steps if isinstance(step, Accumulate) and step.rows)
+    return {gradient: step.rows for step in added for gradient in step.equation.reads}
 
 
 def _with_blocks(program: Program, phases: tuple[Phase, ...], rows: str) -> tuple[Program, dict[str, str]]:

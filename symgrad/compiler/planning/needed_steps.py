@@ -5,13 +5,44 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.terms import Entry
 from symgrad.compiler.planning.plan import LoopNest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from symgrad.calculus.program import Equation
+    from symgrad.calculus.program import Equation, Program
     from symgrad.compiler.planning.plan import Plan, Step
+
+
+LEAST_ROWS = 256
+"""Fewer are visited faster than they are asked for, and a batch often looks up as many."""
+
+_MATRIX = 2
+
+
+def rows_of_gradient(program: Program, gradient: str) -> str:
+    """The data that say which rows of a gradient there are, those that were looked up; or nothing."""
+    made = program.definition[gradient]
+    if not made.scatters or made.onto or len(made.indices) != _MATRIX:
+        return ""
+    row, column = made.indices
+    if not isinstance(row, Entry) or isinstance(column, Entry) or program.tensor[row.tensor].kind != "input":
+        return ""
+    return row.tensor
+
+
+def looked_up_in_step(program: Program, resting: Collection[str]) -> dict[str, str]:
+    """The gradients of which a step needs some rows alone, with the data that name these; `resting` are
+    the parameters that a step leaves as they are where they have no gradient. Small tables are visited whole.
+    """
+    large = [g for g in program.gradients if g.of in resting and _rows(program, g.of) >= LEAST_ROWS]
+    named = {g.name: rows_of_gradient(program, g.name) for g in large}
+    return {gradient: labels for gradient, labels in named.items() if labels}
+
+
+def _rows(program: Program, parameter: str) -> int:
+    return next((axis.size or 0 for axis in program.tensor[parameter].axes), 0)
 
 
 def gradient_of_all(plan: Plan) -> tuple[Step, ...]:

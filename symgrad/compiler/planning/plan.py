@@ -163,6 +163,7 @@ class Plan:
     `blocks` names the memory in which a sum over rows gathers those of a block, before they are added to it,
     and `rows` the axis of these, where sums along it might lose digits.
     Of the tensors `by_rows` one row lies in memory, which each row of a nest's loop makes anew.
+    `looked_up` are gradients of which some rows alone are formed, with the data that name these rows.
     `column_axis` is the axis that lies innermost in memory where tensors are stored by columns, else empty.
     """
 
@@ -176,6 +177,7 @@ class Plan:
     rows: str = ""
     column_axis: str = ""
     by_rows: frozenset[str] = frozenset()
+    looked_up: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def before_gradient(self) -> tuple[PhaseName, ...]:
@@ -195,13 +197,6 @@ class Plan:
         """Whether a product of matrices leaves out what is multiplied by 0."""
         nests = (step for phase in self.phases for step in phase.steps if isinstance(step, LoopNest))
         return any(nest.has_masked_products for nest in nests)
-
-    @cached_property
-    def looked_up(self) -> Mapping[str, str]:
-        """Gradients of which some rows alone are formed and added, with the data that name these rows."""
-        steps = (step for phase in self.phases for step in phase.steps)
-        added = (step for step in steps if isinstance(step, Accumulate) and step.rows)
-        return {gradient: step.rows for step in added for gradient in step.equation.reads}
 
     @cached_property
     def tiled(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ from symgrad.calculus.contraction import (
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, drawn, entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
+from symgrad.compiler.planning.needed_steps import rows_of_gradient
 from symgrad.compiler.planning.plan import (
     Accumulate,
     Draw,
@@ -138,7 +139,9 @@ def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[
         if contraction is not None:
             yield Product(first, contraction)
         elif first.target in accumulated:
-            yield Accumulate(first, _rows_of_gradient(program, first))
+            (gradient,) = first.reads
+            is_alone = sum(gradient in e.reads for e in program.equations) == 1
+            yield Accumulate(first, rows_of_gradient(program, gradient) if is_alone else "")
         elif isinstance(first.body, drawn):
             yield Draw(first)
         elif first.is_one_number:
@@ -149,19 +152,6 @@ def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[
             while (found := _joining(rows, waiting, accumulated)) is not None:
                 waiting.remove(found)
             yield with_locals(program, rows.close())
-
-
-def _rows_of_gradient(program: Program, accumulated: Equation) -> str:
-    """The data that say which rows of a gradient there are, those that were looked up; or nothing."""
-    (gradient,) = accumulated.reads
-    made = program.definition[gradient]
-    if not made.scatters or len(made.indices) != 2:
-        return ""
-    row, column = made.indices
-    if not isinstance(row, Entry) or isinstance(column, Entry) or program.tensor[row.tensor].kind != "input":
-        return ""
-    is_alone = not made.onto and sum(gradient in e.reads for e in program.equations) == 1
-    return row.tensor if is_alone else ""
 
 
 def _joining(rows: _Rows, waiting: Sequence[Equation], accumulated: Collection[str]) -> Equation | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import sympy as sp
+
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Program
+from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.plan import LoopNest, Phase, Place, Plan, Scalar
 from symgrad.compiler.planning.schedule import steps_by_rows
+from symgrad.elaborate.optimizer import AHEAD
 from symgrad.passes.guarding.guards import guard_step
 
 
@@ -29,6 +33,20 @@ def plan_update(update: Program) -> Plan:
         parameter_count=0,
         shared=shared,
     )
+
+
+def rests(update: Program) -> bool:
+    """Whether a gradient of 0 leaves an entry, and what is kept beside it, as they are, whatever they are.
+
+    Found in the equations: with 0 for g, what a step gives to theta and to every state is this itself.
+    """
+    if AHEAD in update.outputs or any(e.reduction != "none" for e in update.equations):
+        return False
+    found: dict[str, sp.Expr] = {"g": sp.S.Zero}
+    for equation in update.equations:
+        known = {e: found.get(e.tensor, Entry(e.tensor)) for e in entries(equation.body)}
+        found[equation.target] = fold(equation.body.xreplace(known))
+    return all(sp.expand(found[name] - Entry(update.tensor[name].of)) == 0 for name in update.outputs)
 
 
 _GIVEN = ("parameter", "input", "state")

@@ -138,6 +138,19 @@ OPTIMIZERS = (
         ),
     ),
     Optimizer(
+        "lazy_adam(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-8)",
+        "Kingma & Ba 2015; lazily, as TensorFlow Addons' LazyAdam",
+        "another path than adam's: what has no gradient, as words that a batch does not hold, rests, where "
+        "adam goes on by its moments; t counts all steps",
+        state=(("m", "0"), ("v", "0")),
+        update=(
+            ("m", "where(g == 0, m, b1 * m + (1 - b1) * g)"),
+            ("v", "where(g == 0, v, b2 * v + (1 - b2) * g**2)"),
+            ("step", "learning_rate * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)"),
+            ("theta", "theta - where(g == 0, 0, step)"),
+        ),
+    ),
+    Optimizer(
         "amsgrad(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0)",
         "Reddi et al. 2018, with the bias correction of PyTorch's Adam(amsgrad=True)",
         "corrects the largest v; optax keeps the largest corrected v, the paper corrects nothing",

@@ -38,6 +38,7 @@ from symgrad.verifier.identity.same_entries import (
     same,
 )
 from symgrad.verifier.identity.training.training_step import step_identity
+from symgrad.verifier.identity.training.whole_steps import whole_step_pairs
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
 from symgrad.verifier.interpretation.philox_numbers import Key
@@ -95,6 +96,8 @@ class ExactReference:
             outcome = outcome_of(machine, *given, self.model.frozen, nexts, differ=differ, key=key)
             found = dict(_found(self.model, machine, outcome))
             found |= _further(self.model, machine, self.point)
+            theta, inputs, targets = given
+            steps = tuple(whole_step_pairs(self.model, machine, theta, (*inputs, *targets)))
         for what, values in self.expected.items():
             demand_same(what, found.get(what), values, digits, self.same, self.admits)
         for name, values in outcome.tensors:
@@ -105,7 +108,7 @@ class ExactReference:
         for place, values in enumerate(outcome.in_time):
             what, due = f"predict ({place})", self.expected[f"predict ({place})"]
             demand_same(f"{what} step by step", values, due, digits, self.same, self.admits)
-        for what, values, due in outcome.steps:
+        for what, values, due in (*outcome.steps, *steps):
             demand_same(what, values, due, digits, self.same, self.admits)
         return digits
 

@@ -188,9 +188,12 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, ...], over: Range) -> A
 def _labels(
     rng: np.random.Generator, shape: tuple[int, ...], classes: int, ignore: int | None = None
 ) -> Array:
-    """Labels that cover as many classes as there is room for; of several, a quarter or more is ignored."""
+    """Labels that cover as many classes as there is room for; of several, a quarter or more is ignored.
+
+    Where there is none for all classes, a fourth of the labels are others again.
+    """
     count = int(np.prod(shape))
-    order = rng.permutation(classes)
+    order = rng.permutation(classes)[: count - count // 4 if count < classes else classes]
     labels = rng.permutation(np.resize(order, count))
     if ignore is not None and count > 1:
         labels[rng.choice(count, -(-count // 4), replace=False)] = ignore

@@ -14,17 +14,17 @@ from symgrad.compiler.kernels.update_kernels import (
     update_body,
 )
 from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan, steps_of
-from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step
+from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step, looked_up_in_step
 from symgrad.compiler.planning.plan import Phase
-from symgrad.compiler.planning.update_plan import plan_update
+from symgrad.compiler.planning.update_plan import plan_update, rests
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES, SECTIONED
 from symgrad.compiler.targets.numba.spelling import called_in
 from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
-from symgrad.compiler.targets.numba.update_parts import UpdatePart, update_parts
+from symgrad.compiler.targets.numba.update_parts import StepPart, UpdatePart, step_parts, update_parts
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import sympy as sp
 
@@ -95,6 +95,7 @@ class LoweredModel:
     `look_ahead` goes to where it takes the gradient, and is empty where that is at the parameters. Where
     steps do not treat all parameters alike, `parts` are what they do to each: `groups` are the rules of
     those with numbers of their own, and `step_gradient` forms the gradient of those that are not frozen.
+    `step_parts` are what a step does that visits rows of some parameters alone.
     `states` are the names of its states, `first_states` what finds their first values, and these.
     """
 
@@ -109,6 +110,7 @@ class LoweredModel:
     accumulation: AccumulationText | None
     groups: tuple[Program, ...]
     parts: tuple[UpdatePart, ...]
+    step_parts: tuple[StepPart, ...]
     step_gradient: Sections
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
@@ -134,6 +136,11 @@ class LoweredModel:
     @property
     def looks_ahead(self) -> bool:
         return AHEAD in self.update.outputs
+
+    @property
+    def looked_up(self) -> tuple[str, ...]:
+        """What the data are called that name the rows which a step visits."""
+        return tuple(dict.fromkeys(table.labels for part in self.step_parts for table in part.tables))
 
     @property
     def draws(self) -> bool:
@@ -169,6 +176,9 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
     )
     drivers = FunctionBodies(plan, own, batch_axis=model.batch_axis)
     names = state_names(update, OWN_NAMES)
+    accumulation = accumulated(plan, update, OWN_NAMES)
+    resting = () if accumulation is not None else _resting(planned, groups)
+    tables = looked_up_in_step(plan.program, resting)
     return LoweredModel(
         model=model,
         plan=plan,
@@ -178,10 +188,17 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         bodies={phase.name: drivers.sections(phase, LONGEST_SECTION) for phase in _called_phases(plan)},
         step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
         look_ahead=look_ahead_body(plan_update(update.giving((AHEAD,))), OWN_NAMES) if looks_ahead else (),
-        accumulation=accumulated(plan, update, OWN_NAMES),
+        accumulation=accumulation,
         groups=groups,
         parts=parts,
-        step_gradient=_step_gradient(model, plan, drivers),
+        step_parts=step_parts(
+            model,
+            plan.program,
+            parts,
+            update,
+            {g.of: drivers.names[tables[g.name]] for g in plan.program.gradients if g.name in tables},
+        ),
+        step_gradient=_step_gradient(model, tables, drivers, own),
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
@@ -212,8 +229,32 @@ def _called_phases(plan: Plan) -> Iterator[Phase]:
         yield replace(phase, steps=gradient_of_all(plan)) if phase.name == "gradient" else phase
 
 
-def _step_gradient(model: Model, plan: Plan, drivers: FunctionBodies) -> Sections:
-    """What forms the gradient of those parameters that a step changes, where it leaves others as they are."""
-    if not model.frozen or not plan.program.loss:
+def _resting(planned: PlannedModel, groups: Sequence[Program]) -> Collection[str]:
+    """The parameters that a step leaves as they are wherever they have no gradient.
+
+    None where it forms a gradient in pieces, which are added up, or states have their next values there.
+    """
+    model = planned.model
+    if planned.piece_rows or model.states or not planned.plan.program.loss:
         return ()
+    in_groups = {name for group in model.groups for name in group.parameters}
+    rules = zip(model.groups, groups, strict=True)
+    resting = {name for group, rule in rules if rests(rule) for name in group.parameters}
+    if rests(planned.update):
+        parameters = (p.name for p in planned.plan.program.of_kind("parameter"))
+        resting |= {name for name in parameters if name not in in_groups}
+    return resting.difference(model.frozen)
+
+
+def _step_gradient(
+    model: Model, tables: Mapping[str, str], drivers: FunctionBodies, own: Collection[str]
+) -> Sections:
+    """What forms the gradient of what a step changes, where it leaves parameters or rows of `tables` as they
+    are.
+    """
+    plan = drivers.plan
+    if not (model.frozen or tables) or not plan.program.loss:
+        return ()
+    if tables:
+        drivers = FunctionBodies(replace(plan, looked_up=tables), own, drivers)
     return drivers.sections(Phase("gradient", gradient_of_step(plan, model.frozen)), LONGEST_SECTION)

@@ -89,6 +89,8 @@ class ModelDefinitions:
             yield from update_parts.definitions(calls, rule, ahead, lowered.parts)
         else:
             yield steps.update(calls, rule, lines(lowered.step))
+        if lowered.step_parts:
+            yield from update_parts.of_step(calls, lowered.step_parts, anew=not lowered.parts)
         if calls.takes_pieces:
             yield steps.gradient_in_pieces(calls)
         if lowered.looks_ahead and not lowered.parts:

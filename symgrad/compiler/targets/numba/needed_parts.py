@@ -67,7 +67,7 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     """The files that follow."""
     if lowered.accumulation is not None:
         yield "numba/gradients/added_gradients"
-    if lowered.plan.looked_up:
+    if lowered.plan.looked_up or lowered.step_parts:
         yield "numba/gradients/added_rows"
     if lowered.program.loss and lowered.model.spec.train.clip_norm is not None:
         yield "numba/gradients/gradient_norms"

@@ -18,7 +18,7 @@ draw_prediction predict_often
 """
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
-_step_gradient _advance _evaluation _one_step _one_step_work_size _one_step_results
+_step_gradient _advance _evaluation _one_step _one_step_work_size _one_step_results _update_looked_up
 """
 SECTIONED = (
     "_forward",

@@ -25,7 +25,8 @@ class Signatures:
     `extents` are the sizes that the data decide, first those of free axes, the `free_extents`; `batch_axis`
     is the one of rows or empty. A step needs `vectors` of the
     parameters' size besides them; the gradient is taken at the `point`,
-    by the function `step_gradient`. Where the model `draws` numbers, what computes with them has a `key`.
+    by the function `step_gradient`. A step visits some parameters in rows alone that `looked_up` data name.
+    Where the model `draws` numbers, what computes with them has a `key`.
     """
 
     inputs: tuple[ArgumentText, ...]
@@ -39,6 +40,7 @@ class Signatures:
     counts_epochs: bool
     takes_pieces: bool
     step_gradient: str
+    looked_up: tuple[str, ...]
     draws: bool
 
     @cached_property
@@ -53,6 +55,11 @@ class Signatures:
     @property
     def data(self) -> str:
         return listed(a.variable for a in self.arguments)
+
+    @property
+    def labels(self) -> str:
+        """The data that name the rows which a step visits, where it does not visit all."""
+        return listed(self.looked_up)
 
     @property
     def key(self) -> str:

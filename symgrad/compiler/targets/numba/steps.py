@@ -168,7 +168,9 @@ _ADVANCED = (Verbatim("theta, grad"),)
 def _step_at_once(calls: Signatures, advances: bool) -> tuple[Instruction, ...]:
     gradient = "_gradient_in_pieces" if calls.takes_pieces else calls.step_gradient
     memory = listed(name for name in calls.step_memory if name != "ahead")
-    update = Invoke("_update", (Verbatim(f"theta, grad, {calls.entries_of_state}, {calls.setting}"),))
+    function = "_update_looked_up" if calls.looked_up else "_update"
+    given = listed(["theta, grad", calls.entries_of_state, calls.setting, calls.labels])
+    update = Invoke(function, (Verbatim(given),))
     return (
         Assign(VALUE, Applied(gradient, (Verbatim(f"{calls.point}, {memory}, {calls.step_gradients}"),))),
         When(_is_finite(VALUE), (update, Invoke("_advance", _ADVANCED)) if advances else (update,)),

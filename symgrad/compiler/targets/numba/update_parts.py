@@ -1,22 +1,26 @@
-"""An update that does not treat all parameters alike: the optimiser's rule for each span of them."""
+"""An update that does not treat all parameters alike: the optimiser's rule for each span of them.
+
+A step may visit those rows alone of a table that its data look up, where the others rest without a gradient.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.update_kernels import COUNTED, look_ahead_part, update_part
 from symgrad.compiler.planning.trained_spans import merged, spans_of
 from symgrad.compiler.planning.update_plan import plan_update
+from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.compiler.targets.numba.records import Definition
 from symgrad.compiler.targets.numba.signatures import listed
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.elaborate.optimizer import AHEAD, NORM, after_gradient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from symgrad.calculus.program import Program
+    from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.planning.trained_spans import Span
     from symgrad.compiler.targets.numba.signatures import Signatures
@@ -43,6 +47,24 @@ class UpdatePart:
         return f"_update_{self.name}", f"_look_ahead_{self.name}"
 
 
+@dataclass(frozen=True)
+class Table:
+    """A parameter of `count` rows, of which a step visits those that `labels` name, where these are fewer."""
+
+    span: Span
+    count: int
+    labels: str
+
+
+@dataclass(frozen=True)
+class StepPart:
+    """What a step does to the parameters of one rule: all entries in `spans`, and rows of `tables`."""
+
+    rule: UpdatePart
+    spans: tuple[Span, ...]
+    tables: tuple[Table, ...]
+
+
 def update_parts(
     model: Model, program: Program, update: Program, groups: Sequence[Program], reserved: frozenset[str]
 ) -> tuple[UpdatePart, ...]:
@@ -58,6 +80,35 @@ def update_parts(
         _part(f"part_{place}" if place > 1 else "part", spans, rule, reserved)
         for place, (spans, rule) in enumerate(spanned, 1)
     )
+
+
+def step_parts(
+    model: Model, program: Program, parts: Sequence[UpdatePart], update: Program, labels: Mapping[str, str]
+) -> tuple[StepPart, ...]:
+    """How a step updates all parameters where it visits rows of some: `labels` are what names these, by the
+    names of the parameters.
+    """
+    if not labels:
+        return ()
+    parameters = program.of_kind("parameter")
+    tables = {
+        p.name: Table(span, p.axes[0].size or 0, labels[p.name])
+        for p in parameters
+        if p.name in labels
+        for span in spans_of(parameters, model.frozen, [p.name])
+    }
+    whole = parts or (
+        _part("part", spans_of(parameters, (), [p.name for p in parameters]), update, OWN_NAMES),
+    )
+    return tuple(_step_part(part, parameters, model.frozen, tables) for part in whole)
+
+
+def _step_part(
+    rule: UpdatePart, parameters: Sequence[Tensor], frozen: Collection[str], tables: Mapping[str, Table]
+) -> StepPart:
+    names = [name for span in rule.spans for name in span.names]
+    others = spans_of(parameters, frozen, [name for name in names if name not in tables])
+    return StepPart(rule, others, tuple(tables[name] for name in names if name in tables))
 
 
 def _part(name: str, spans: tuple[Span, ...], update: Program, reserved: frozenset[str]) -> UpdatePart:
@@ -77,13 +128,9 @@ def definitions(
     """`_update`, `_look_ahead` where there is one, and the rule of each part."""
     bound = "norm" if any(part.is_bounded for part in parts) else ""
     for part in parts:
-        names = ", ".join(name for span in part.spans for name in span.names)
-        arguments = listed(["theta", "grad", calls.state, bound, calls.setting])
-        lines = tuple(NUMBA.lines(part.step))
-        yield Definition(
-            f"_update_{part.name}", arguments, (f"The update of {names}, a span of them.",), lines, "kernel"
-        )
+        yield _rule(calls, part, bound)
         if part.ahead:
+            names = ", ".join(name for span in part.spans for name in span.names)
             arguments = listed(["theta", "ahead", calls.state, calls.setting])
             doc = (f"Where the next gradient is taken, of {names}, a span of them.",)
             yield Definition(part.functions[1], arguments, doc, tuple(NUMBA.lines(part.ahead)), "kernel")
@@ -96,6 +143,50 @@ def definitions(
         )
 
 
+def _rule(calls: Signatures, part: UpdatePart, bound: str) -> Definition:
+    names = ", ".join(name for span in part.spans for name in span.names)
+    arguments = listed(["theta", "grad", calls.state, bound, calls.setting])
+    doc = (f"The update of {names}, a span of them.",)
+    return Definition(part.functions[0], arguments, doc, tuple(NUMBA.lines(part.step)), "kernel")
+
+
+def of_step(calls: Signatures, parts: Sequence[StepPart], *, anew: bool) -> Iterator[Definition]:
+    """`_update_looked_up`, and the rule that it follows where that stands nowhere else."""
+    if anew:
+        yield from (_rule(calls, part.rule, "") for part in parts)
+    arguments = listed(["theta", "grad", calls.state, calls.setting, calls.labels])
+    doc = (
+        "The update of a step, of tables in the rows alone that were looked up: without a gradient the",
+        "others stay as they are. Such a gradient is 0 once it has been used, so that it is used once.",
+    )
+    lines = (f"{NUMBA.text(COUNTED)} += 1", *(line for part in parts for line in _of_step(calls, part)))
+    yield Definition("_update_looked_up", arguments, doc, lines, "update")
+
+
+def _of_step(calls: Signatures, part: StepPart) -> Iterator[str]:
+    for span in part.spans:
+        yield f"# {', '.join(span.names)}"
+        yield _call(calls, part.rule, span)
+    for table in part.tables:
+        (name,), width = table.span.names, table.span.size // table.count
+        first = [str(table.span.first)] if table.span.first else []
+        yield f"# {name}, in the rows that {table.labels} names"
+        yield f"chosen = view({table.labels}, 0, ({table.labels}.size,))"
+        yield f"if chosen.shape[0] < {table.count}:"
+        yield "    for entry in range(chosen.shape[0]):"
+        yield f"        start = {' + '.join([*first, f'{width} * chosen[entry]'])}"
+        yield f"        {_call(calls, part.rule, replace(table.span, size=width), 'start')}"
+        yield f"        {_view('grad', 'start', width)}[:] = 0"
+        yield "else:"
+        yield f"    {_call(calls, part.rule, table.span)}"
+
+
+def _call(calls: Signatures, rule: UpdatePart, span: Span, start: str = "", bound: str = "") -> str:
+    """The rule for as many entries as a span has, from its first on or from one that is found as it runs."""
+    given = [_view(name, start or span.first, span.size) for name in ("theta", "grad")]
+    return f"{rule.functions[0]}({listed([*given, _state(calls, span, start), bound, calls.setting])})"
+
+
 def _update(calls: Signatures, parts: Sequence[UpdatePart], bound: str) -> Iterator[str]:
     yield f"{NUMBA.text(COUNTED)} += 1"
     if bound:
@@ -105,8 +196,7 @@ def _update(calls: Signatures, parts: Sequence[UpdatePart], bound: str) -> Itera
     for part in parts:
         for span in part.spans:
             yield f"# {', '.join(span.names)}"
-            given = [_view(name, span.first, span.size) for name in ("theta", "grad")]
-            yield f"{part.functions[0]}({listed([*given, _state(calls, span), bound, calls.setting])})"
+            yield _call(calls, part, span, bound=bound)
 
 
 def _look_ahead(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[str]:
@@ -117,9 +207,12 @@ def _look_ahead(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[str]
             yield f"{part.functions[1]}({listed([*given, _state(calls, span), calls.setting])})"
 
 
-def _state(calls: Signatures, span: Span) -> str:
-    return listed(["step", *(_view(name, span.kept, span.size) for name in calls.states)])
+def _state(calls: Signatures, span: Span, start: str = "") -> str:
+    behind = span.first - span.kept
+    moved = f"{start} - {behind}" if behind else start
+    first = moved if start else span.kept
+    return listed(["step", *(_view(name, first, span.size) for name in calls.states)])
 
 
-def _view(vector: str, first: int, size: int) -> str:
+def _view(vector: str, first: int | str, size: int) -> str:
     return f"view({vector}, {first}, ({size},))"

@@ -8,7 +8,10 @@ from symgrad.runtime.numba.compiling import kernel
 
 @kernel
 def clear_rows(gradient: np.ndarray, rows: np.ndarray) -> None:
-    """0 in these rows."""
+    """0 in these rows, or in all, where these are as many."""
+    if rows.size >= gradient.shape[0]:
+        gradient[:] = 0
+        return
     each = view(rows, 0, (rows.size,))
     for n in range(each.shape[0]):
         for i in range(gradient.shape[1]):

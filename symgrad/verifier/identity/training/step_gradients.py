@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _PIECE = 2
 """Rows, of five."""
 
+LOOKED_UP = "_update_looked_up"
+"""What a text updates rows of tables by that its data name."""
+
 Pair = tuple[str, "Array", "Array"]
 
 
@@ -56,6 +59,11 @@ def _with_nexts(gradient: Array, shapes: Mapping[str, tuple[int, ...]], nexts: M
     return formed
 
 
+def looks_up(machine: Machine) -> bool:
+    """Whether a step visits rows of tables alone, those that its data name."""
+    return LOOKED_UP in machine.names
+
+
 def trained(shapes: Mapping[str, tuple[int, ...]], frozen: Sequence[str]) -> Array:
     """Which entries of the vector of all parameters are trained."""
     parts = [np.full(math.prod(shape), name not in frozen) for name, shape in shapes.items()]
@@ -70,8 +78,13 @@ def _of_trained(
     arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
     grad = machine.vector(machine.garbage(gradient.size), "grad")
     work = names["_kept"]("work", names["_work_size"](*extents))
+    before = grad.array()
     names["_step_gradient"](machine.vector(parameters, "theta"), grad, *arrays, work, *extents)
-    return "the gradient in a step", grad.array()[is_trained], gradient[is_trained]
+    found = grad.array()
+    if looks_up(machine):  # the step itself, which must use none of what is not formed, is run elsewhere
+        is_left = (found == before) & (gradient == 0 * gradient)
+        found = np.where(is_left, gradient, found)
+    return "the gradient in a step", found[is_trained], gradient[is_trained]
 
 
 def _accumulated(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:

@@ -3,7 +3,7 @@
 The functions that give the gradient are held to the spec elsewhere: here they hand over given numbers, and
 note where they are asked for them. In place of the gradient of a state of the model they give its next value.
 So a few entries stand for all parameters, where a step treats them alike; where it treats some otherwise, all
-are there.
+are there. Of a step that visits rows of tables alone only the update is held here: `whole_steps` runs it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from symgrad.verifier.identity.same_entries import (
     demand_same,
     same,
 )
-from symgrad.verifier.identity.training.step_gradients import trained
+from symgrad.verifier.identity.training.step_gradients import looks_up, trained
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.optimizer_meaning import Progress, gradient_point, start, step
 from symgrad.verifier.sampling.hyper_values import drawn_hyper, own_hyper
@@ -172,8 +172,8 @@ class _Before:
 
 
 def _has_parts(machine: Machine) -> bool:
-    """Whether a step treats some parameters otherwise than others."""
-    return any(name.startswith("_update_") for name in machine.names)
+    """Whether an update treats some parameters otherwise than others."""
+    return any(name.startswith("_update_") for name in machine.names["_update"].__code__.co_names)
 
 
 class _Steps:
@@ -200,7 +200,8 @@ class _Steps:
         """
         is_rounded = self.machine.is_rounded
         digits = ROUNDED_DIGITS if is_rounded else DIGITS
-        for take in (self._by_update, self._by_step):
+        ways = (self._by_update,) if looks_up(self.machine) else (self._by_update, self._by_step)
+        for take in ways:
             with faults_named():
                 pairs = list(self._path(take))
             for what, found, expected in pairs:
