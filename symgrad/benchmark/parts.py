@@ -32,6 +32,7 @@ _WHAT = {
     "_gather": "the rows of a batch are gathered",
     "_look_ahead": "the point where the gradient is taken",
     "_update": "the update of all parameters",
+    "_update_looked_up": "the update of all parameters, of tables by rows",
     "_shares": "the numbers of the update",
     "_end_of_step": "the rest of the update",
 }
