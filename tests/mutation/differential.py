@@ -55,7 +55,7 @@ def first_difference(one: Answers, other: Answers) -> str:
     Where the calls of the first module were not all made, nothing was compared, and that is no equality.
     """
     if one[-1][0] == ENDED:
-        raise RuntimeError("the module without a fault did not answer: nothing can be compared with it")
+        raise RuntimeError(f"the module without a fault cannot be compared with: {one[-1][1] or ENDED}")
     if len(one) != len(other):
         return "another number of answers"
     return next((what for (what, a), (_, b) in zip(one, other, strict=True) if a != b), "")
@@ -71,7 +71,11 @@ def answers(file: Path, case: BehaviourCase, *, own_verify: bool, compiled: bool
             signal.alarm(_SECONDS)
             numba.config.DISABLE_JIT = not compiled
             with os.fdopen(writing, "wb") as stream:
-                pickle.dump(_all(file, case, own_verify=own_verify), stream)
+                try:
+                    found = _all(file, case, own_verify=own_verify)
+                except Exception as error:  # noqa: BLE001  # a fault's, or the harness's own: see above
+                    found = [(ENDED, f"{type(error).__name__}: {error}")]
+                pickle.dump(found, stream)
         finally:
             os._exit(0)
     os.close(writing)
@@ -294,7 +298,7 @@ def _epochs(bench: Bench) -> Iterator[tuple[str, Any]]:
                 )
     for place in range(len(bench.case.tensors)):
         data = bench.data()
-        if data[place].dtype == bench.dtype:
+        if data[place].dtype == bench.dtype and data[place].ndim:
             data[place][-2:] = np.finfo(bench.dtype).max * 0.75
             yield trained(f"train_epoch, tensor {place} just held", data, batch_size="full")
     params, far = bench.far()

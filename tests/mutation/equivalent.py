@@ -144,7 +144,7 @@ ARGUED = (
     ),
     Argument(
         "checks",
-        r"_expected:.*IGNORED\[name\]",
+        r"_expected:",
         "words of labels, and there are none",
         WITHOUT_LABELS,
     ),
@@ -393,6 +393,65 @@ ARGUED = (
         r"\w+:\d+ missing sum: ",
         "the sum has one term",
         ("binary",),
+    ),
+    Argument("intrinsics", r"_typed_difference:.*unify_types", "the type of both, in whatever order"),
+    Argument(
+        "public",
+        r"_fitted_epoch:\d+ branch: last - first < steps -> True",
+        "a whole epoch is one piece, in the order that it has anyway",
+    ),
+    Argument(
+        "own verify",
+        r"_told:\d+ comparison: share <= 1 -> \(share < 1\)",
+        "errors at exactly what is allowed",
+    ),
+    Argument(
+        "rows",
+        r"_word:",
+        "words are of labels, and there are none",
+        WITHOUT_LABELS,
+    ),
+    Argument(
+        "functions",
+        r"_reduced:\d+ .*more",
+        "what is to be added is 0: no function of this module gives more",
+        tuple(name for name in SPECS if name not in ("averages", "own_optimizer")),
+    ),
+    Argument(
+        "files",
+        r"Trained:\d+ (constant: [01] -> |operator: (2 \* numbers|\(found)|index: numbers)",
+        "classes have no axis to lose and no signs, and labels of numbers are refused before",
+        tuple(name for name in SPECS if name != "binary"),
+    ),
+    Argument(
+        "public",
+        r"_in_memory:",
+        "data lie by rows",
+        (
+            "attention",
+            "convolution",
+            "heads",
+            "in_sections",
+            "next_letters",
+            "next_words",
+            "pooled",
+            "recurrent",
+            "scalars",
+        ),
+    ),
+    Argument(
+        "rows",
+        r"_from_table:\d+ comparison: np\.ndim\(found\)",
+        "no input is a column of its own axis",
+        tuple(name for name, spec in SPECS.items() if ", 1]" not in str(spec["inputs"])),
+    ),
+    Argument(
+        "rows", r"_encoded:\d+ index: np\.arange\(len\(words\)", "no column of words is told by a number"
+    ),
+    Argument(
+        "public",
+        r"_loss_and_gradient:\d+ constant: 1 -> 2",
+        "what is there once is added to 0, and its share is 1",
     ),
 )
 

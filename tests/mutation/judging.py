@@ -169,9 +169,23 @@ class Original:
             report = verify(self.model, door, twin=twin, points=3, emitted=self.text)
             return {r.name: r.message for r in (*report.parameters, *report.checks) if r.verdict == "fail"}
         numbers = {n for edit in edits(fault.text, self.text) for n in edit.numbers}
-        whole = sorted(n for n in numbers if isinstance(n, int))[:_MOST_NUMBERS]
-        found_at = [*size_checks(trial, whole, _ROWS, numbers), *rare_update_checks(trial, numbers)]
-        return {c.name: c.message for c in found_at if c.verdict == "fail"}
+        found = _failed_at(numbers, trial)
+        if not found:
+            return found
+        # by Python what is long may take too long without a fault as well, which says nothing of one
+        with self.doors(self.text, compiled=False) as (door, twin):
+            right = replace(
+                trial, module=Subject(self.model, door, shapes), twin=Subject(self.model, twin, shapes)
+            )
+            without = _failed_at(numbers, right)
+        return {name: told for name, told in found.items() if name not in without}
+
+
+def _failed_at(numbers: set[float], trial: Trial) -> dict[str, str]:
+    """What fails where sizes, epochs and updates are near numbers that the edited text holds."""
+    whole = sorted(n for n in numbers if isinstance(n, int))[:_MOST_NUMBERS]
+    checks = [*size_checks(trial, whole, _ROWS, numbers), *rare_update_checks(trial, numbers)]
+    return {c.name: c.message for c in checks if c.verdict == "fail"}
 
 
 def _in_turn(region: str) -> list[Callable[[Trial], Iterable[Check]]]:

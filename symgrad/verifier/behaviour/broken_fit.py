@@ -20,12 +20,13 @@ _FAR = 0.75
 
 
 def broken_fits(bench: Bench) -> Iterator[str]:
-    """What `fit` says where parameters are not finite at its start, and where a row is too large."""
+    """What `fit` says where parameters are not finite at its start, a row is too large, or a rate is."""
     if "after_steps" not in inspect.signature(bench.module.fit).parameters:
         return  # an older module
     with np.errstate(all="ignore"):
         yield from _from_broken_parameters(bench)
         yield from _at_large_rows(bench)
+        yield from _at_large_rates(bench)
 
 
 def _from_broken_parameters(bench: Bench) -> Iterator[str]:
@@ -70,22 +71,41 @@ def _at_large_rows(bench: Bench) -> Iterator[str]:
         yield f"fit: parameters that are too large, in batches, {wrong}"
 
 
-def _broken_step(bench: Bench, start: Callable[[], Any], data: list[Any]) -> str:
+def _at_large_rates(bench: Bench) -> Iterator[str]:
+    """A step that leaves parameters that are not finite, though its loss is, is named as that.
+
+    Data are large too, so that slopes are.
+    """
+    if bench.case.full_batch or not (bench.case.batch and bench.takes_hyper):
+        return
+    most = float(np.finfo(bench.dtype).max)
+    data = [array * most**0.25 if array.dtype == bench.dtype else array for array in bench.data()]
+    for name in (hyper.name for hyper in bench.case.hyper):
+        large = {name: _FAR * most}
+        try:
+            bench.module.init_state(bench.params(), large)
+        except ValueError:
+            continue  # it lies in an interval
+        if wrong := _broken_step(bench, bench.params, data, hyper=large):
+            yield f"fit: a {name} that is too large {wrong}"
+
+
+def _broken_step(bench: Bench, start: Callable[[], Any], data: list[Any], **how: Any) -> str:
     """What is wrong with what `fit` says of the step that breaks an epoch; empty where none does."""
-    first, words = _first_broken(bench, start(), data)
+    first, words = _first_broken(bench, start(), data, how)
     if not words:
         return ""
-    options = {"epochs": 1, "batch_size": _BATCH, "shuffle": "never", "params": start()}
-    parts = (_told_alone(bench, start(), data, first),)
+    options = {"epochs": 1, "batch_size": _BATCH, "shuffle": "never", "params": start(), **how}
+    parts = (_told_alone(bench, start(), data, first, how),)
     return told(FloatingPointError, words, parts, partial(bench.module.fit, *data, **options))
 
 
-def _first_broken(bench: Bench, params: Any, data: list[Any]) -> tuple[int, str]:
+def _first_broken(bench: Bench, params: Any, data: list[Any], how: dict[str, Any]) -> tuple[int, str]:
     """The first row of the step that breaks an epoch in order, and how its error begins, if one does."""
-    state, rows = bench.state(), row_count(bench)
+    state, rows = bench.module.init_state(bench.params(), **how), row_count(bench)
     for step, first in enumerate(range(0, rows, _BATCH), 1):
         order = np.arange(first, min(first + _BATCH, rows))
-        value = bench.module.train_epoch(params, state, *data, batch_size="full", order=order)
+        value = bench.module.train_epoch(params, state, *data, batch_size="full", order=order, **how)
         if not np.isfinite(value):
             return first, f"the loss is {value} in epoch 1, step {step}"
         if not np.isfinite(bench.module.flatten(params)).all():
@@ -93,15 +113,16 @@ def _first_broken(bench: Bench, params: Any, data: list[Any]) -> tuple[int, str]
     return 0, ""
 
 
-def _told_alone(bench: Bench, params: Any, data: list[Any], first: int) -> str:
+def _told_alone(bench: Bench, params: Any, data: list[Any], first: int, how: dict[str, Any]) -> str:
     """What `fit` says of the step from this row on where its rows are all that there is."""
-    state, axis = bench.state(), bench.case.batch
+    state, axis = bench.module.init_state(bench.params(), **how), bench.case.batch
     if first:
-        bench.module.train_epoch(params, state, *data, batch_size=_BATCH, order=np.arange(first))
+        bench.module.train_epoch(params, state, *data, batch_size=_BATCH, order=np.arange(first), **how)
     pairs = zip(bench.case.tensors, data, strict=True)
     few = [a[first : first + _BATCH] if t.axes[:1] == (axis,) else a for t, a in pairs]
+    options = {"epochs": 1, "batch_size": "full", "shuffle": "never", "params": params, "state": state}
     try:
-        bench.module.fit(*few, epochs=1, batch_size="full", shuffle="never", params=params, state=state)
+        bench.module.fit(*few, **options, **how)
     except FloatingPointError as error:
         return str(error)
     return "what its rows alone are told, which is nothing"

@@ -228,12 +228,14 @@ def _told(bench: Bench) -> Iterator[str]:
         np.any(g) for g in module.loss_and_grad(bench.params(), *bench.data())[1]
     )
     for seed in (0, 0, 1):
-        lines, verdict, count = _watched(module, seed)
+        lines, verdict, points = _watched(module, seed)
         told.append(lines)
         if not verdict:
             yield "the module's own verify fails"
-        if count != 1:
-            yield f"the module's own verify with points=1 looks at {count} gradients"
+        if len(points) != 1:
+            yield f"the module's own verify with points=1 looks at {len(points)} gradients"
+        if any(np.unique(theta).size < theta.size for theta in points):
+            yield "the module's own verify draws parameters that are alike"
         words = [line.split()[:2] for line in lines]
         given = {t.name for t in case.tensors}
         names = [*(b.name for b in blocks), *(name for name in case.gradients if name in given)]
@@ -249,13 +251,13 @@ def _told(bench: Bench) -> Iterator[str]:
         yield "the module's own verify does not draw its points by the seed"
 
 
-def _watched(module: Any, seed: int) -> tuple[list[str], bool, int]:
-    """What its own verify prints and gives, and how many gradients it asked for."""
-    right, asked, printed = module._gradient, [], io.StringIO()
+def _watched(module: Any, seed: int) -> tuple[list[str], bool, list[np.ndarray]]:
+    """What its own verify prints and gives, and at which parameters it asked for gradients."""
+    right, asked, printed = module._gradient, list[np.ndarray](), io.StringIO()
 
-    def gradient(*arguments: Any) -> Any:
-        asked.append(1)
-        return right(*arguments)
+    def gradient(theta: np.ndarray, *arguments: Any) -> Any:
+        asked.append(theta.copy())
+        return right(theta, *arguments)
 
     module._gradient = gradient
     try:
@@ -263,7 +265,7 @@ def _watched(module: Any, seed: int) -> tuple[list[str], bool, int]:
             verdict = bool(module.verify(points=1, seed=seed))
     finally:
         module._gradient = right
-    return printed.getvalue().splitlines(), verdict, len(asked)
+    return printed.getvalue().splitlines(), verdict, asked
 
 
 def _tried(place: int, size: int) -> Iterator[str]:

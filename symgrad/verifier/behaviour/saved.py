@@ -199,6 +199,8 @@ def _not_saved(bench: Bench, file: Path) -> Iterator[str]:
     for key in ("params.mine", "sha256"):
         if wrong := refusal(ValueError, f"{key}: ", module.save, file, params, **{key: np.zeros(1)}):
             yield f"save under the key {key} {wrong}"
+    if wrong := refusal(TypeError, "params: ", module.save, file, None):
+        yield f"save of no parameters {wrong}"
     if params and (wrong := refusal((TypeError, ValueError), "", module.save, file, params[:-1])):
         yield f"save of a parameter too few {wrong}"
 
@@ -218,6 +220,8 @@ def _damaged(bench: Bench, file: Path) -> Iterator[tuple[str, dict[str, Any], st
     yield "with a parameter more", _signed(arrays | {another: np.zeros(1)}), "a checkpoint of another"
     version = {"format_version": arrays["format_version"] + 1}
     yield "of another format", _signed(arrays | version), "a checkpoint of format"
+    for fact in ("format_version", "epoch"):
+        yield f"with two numbers as its {fact}", _signed(arrays | {fact: np.repeat(arrays[fact], 2)}), ""
     for block in bench.case.blocks[:1]:
         key = f"params.{block.name}"
         whole = arrays[key].astype(np.int64)

@@ -229,6 +229,8 @@ def answers(bench: Bench) -> Iterator[str]:
         yield from _answers_of(one)
     data = bench.data()
     yield from _in_threads(bench, data, _more(bench, data))
+    if bench.case.trains and hasattr(bench.module, "_epoch"):
+        yield from _taking_turns(bench)
     yield from given_memory(bench)
 
 
@@ -283,3 +285,28 @@ def _in_threads(bench: Bench, data: list[Array], larger: list[Array]) -> Iterato
         sys.setswitchinterval(interval)
     if wrong:
         yield "forward in two threads at once gives other answers"
+
+
+def _taking_turns(bench: Bench) -> Iterator[str]:
+    """While an epoch changes parameters another thread may not, wherever they lie."""
+    module, own = bench.module, bench.case.vector.astype(bench.dtype)
+    right, told = module._epoch, list[str]()
+    for what, vector in (("", own), (" in the midst of a longer vector", inside(own))):
+        params, state = module.unflatten(vector), bench.state()
+
+        def meanwhile(*arguments: Any, params: Any = params, what: str = what) -> Any:
+            def change() -> None:
+                wrong = refusal(RuntimeError, "params:", module.update, params, params, bench.state())
+                told.append(wrong and f"an update of parameters{what} that another thread trains {wrong}")
+
+            thread = threading.Thread(target=change)
+            thread.start()
+            thread.join()
+            return right(*arguments)
+
+        module._epoch = meanwhile
+        try:
+            module.train_epoch(params, state, *bench.data(), batch_size="full")
+        finally:
+            module._epoch = right
+    yield from filter(None, told)
