@@ -53,7 +53,7 @@ def functions(text: str) -> dict[str, ast.FunctionDef]:
 def parts_of(sizes: list[int]) -> tuple[Action | Repeat, ...]:
     """Statements, and loops over more than one."""
     action = Action(Note("x"), (), (), ())
-    return tuple(action if n == 1 else Repeat((action,) * n, (action,) * n, 4, ((),) * n) for n in sizes)
+    return tuple(action if n == 1 else Repeat((action,) * n, (action,) * n, 4, ((),) * n, ()) for n in sizes)
 
 
 @given(st.lists(st.integers(1, 9), max_size=60), st.integers(1, 20))

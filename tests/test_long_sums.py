@@ -62,7 +62,7 @@ def test_a_sum_is_the_same_in_blocks_of_any_size(rows: int) -> None:
         "gradients": ["x"],
     }
     stages = stages_of(read(spec))
-    assert list(stages.plan.blocks.values()) == ["m_1_block", "v_block"]
+    assert list(stages.plan.blocks.values()) == ["m_1_block", "v_block", "rounding_m_1_block"]
     assert "acc_s = 0.0" in stages.text
     module = interpreted(stages.text)
     in_python = InPython(stages.in_python, module)
