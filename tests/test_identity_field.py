@@ -119,7 +119,7 @@ def test_roots_and_order(functions, numbers):
         assert (a > b) == (b < a) == (not a <= b)
         assert functions.exp(a) > 0
         assert power(a * a, Fraction(3, 2)) == abs(a) ** 3
-    assert all(element(n) > 0 > element(-n) for n in range(1, 23))
+    assert all(element(n) > 0 > element(-n) for n in range(1, 37))
 
 
 def test_every_function_of_the_language_is_there():
@@ -197,7 +197,7 @@ def test_matmul_is_that_of_elements_at_any_size(size):
 
 def test_roots_of_other_orders_keep_the_laws_of_powers() -> None:
     """What a formula rewrites by these laws is the same element; a root that is not unique is refused."""
-    for n in (3, 4, 6, 7, 12, 32):
+    for n in (3, 4, 5, 6, 7, 10, 12, 32, 52):
         part = Fraction(1, n)
         for a, b in zip(drawn(3, 5), drawn(3, 6), strict=True):
             x, y = a * a, b * b
@@ -207,8 +207,8 @@ def test_roots_of_other_orders_keep_the_laws_of_powers() -> None:
             assert power(x, -part) == 1 / power(x, part)
             assert power(x, element(part)) == power(x, part)
     assert power(drawn(1, 7)[0], 0) == 1
-    with pytest.raises(UnsuitableError, match="a root of order 5"):
-        power(drawn(1, 8)[0], Fraction(1, 5))
+    with pytest.raises(UnsuitableError, match="a root of order 53"):
+        power(drawn(1, 8)[0], Fraction(1, 53))
     with pytest.raises(UnsuitableError, match="no simple fraction"):
         power(drawn(1, 9)[0], drawn(1, 10)[0])
 

@@ -11,7 +11,7 @@ from symgrad.verifier.identity.memory.remembered import remembered
 from symgrad.verifier.identity.memory.workspace import workspace
 from symgrad.verifier.identity.module_text import kernels_of, seen_in
 
-KIND = Kind(element)
+KIND = Kind(element, taken=lambda number: number)
 SIZE = 12
 
 

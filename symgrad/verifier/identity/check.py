@@ -27,6 +27,7 @@ from symgrad.verifier.identity.machine import (
 from symgrad.verifier.identity.module_text import JudgedText, parse
 from symgrad.verifier.identity.outcome import TextOutcome, outcome_of
 from symgrad.verifier.identity.points import ExactPoint, field_points, real_points, zero_points
+from symgrad.verifier.identity.representatives import taken_for
 from symgrad.verifier.identity.same_entries import (
     DIGITS,
     ROUNDED_DIGITS,
@@ -47,7 +48,7 @@ from symgrad.verifier.static.subscripts import subscript_findings
 from symgrad.verifier.text_identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 _KEY = Key(seed=2**40 + 5, step=3)
 """What numbers are drawn by besides, where some are: no other seed, step or order of these is the same."""
 
-LARGEST_WORK = 1e7
+LARGEST_WORK = 3e7
 """Scalar operations of one evaluation above which a spec is too large for this."""
 
 
@@ -63,7 +64,7 @@ LARGEST_WORK = 1e7
 class ExactReference:
     """What a spec says at a point: every value and gradient, by the name that a report gives it.
 
-    `tensors` are what its equations define, by their own names.
+    `tensors` are what its equations define, by their own names; `met` what they are in any mode.
     """
 
     model: Model
@@ -72,6 +73,7 @@ class ExactReference:
     same: Same
     expected: Mapping[str, Array]
     tensors: Mapping[str, Array]
+    met: Sequence[Array]
     admits: Admits = lambda *_: False
 
     def compare(self, text: JudgedText) -> int:
@@ -85,7 +87,7 @@ class ExactReference:
         if text.unknown:
             raise TextFaultError(f"the text uses {', '.join(sorted(text.unknown))}, which it defines nowhere")
         long = partial(long_constants, self.model)
-        machine = Machine(text, self.arithmetic, self.point.garbage, long)
+        machine = Machine(text, self.arithmetic, self.point.garbage, long, taken_for(self.met))
         is_rounded = machine.is_rounded or bool(self.model.spec.constants)
         digits = ROUNDED_DIGITS if is_rounded else DIGITS
         with faults_named():
@@ -202,7 +204,8 @@ def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Sam
         **dict(_by_key(model, tape, by_key, arithmetic) if by_key is not values else ()),
         **dict(expected_further(model, point, arithmetic, model.beside)),
     }
-    return ExactReference(model, point, arithmetic, same, expected, tensors)
+    met = [tape.of(array).array for array in (*values.tensors.values(), *by_key.tensors.values())]
+    return ExactReference(model, point, arithmetic, same, expected, tensors, met)
 
 
 def at_zeros(model: Model, text: JudgedText, seed: int) -> list[str]:

@@ -1,6 +1,6 @@
 """Elements of a tower of finite fields: numbers whose sums, products and quotients are exact and cost little.
 
-An element is one residue modulo the product of five primes, and so one residue modulo each of them. Each
+An element is one residue modulo the product of three primes, and so one residue modulo each of them. Each
 prime divides the one above it less 1, so that exp can be a homomorphism from the sums of one field into the
 products of the one above (Mirage, OSDI 2025). The lower residues serve the exponents of exponents.
 
@@ -18,14 +18,12 @@ from functools import lru_cache
 from typing import Any
 
 PRIMES = (
-    1299415324739840252326591197684071,
-    2121604661904046788793271,
-    343858129968240970631,
-    10557510898625759,
-    1099511653679,
+    534702272086342192267679,
+    31008446537730119,
+    1099512323159,
 )
 """From the top down, all of them 7 modulo 8, so that a square's root is a power of it. Modulo each of them
-the whole numbers up to 22 are squares, and so are positive; modulo the first those up to 36."""
+the whole numbers up to 36 are squares, and so are positive, and roots of all orders up to 52 are unique."""
 
 MODULUS = math.prod(PRIMES)
 _PARTS = tuple(MODULUS // p * pow(MODULUS // p, -1, p) for p in PRIMES)
@@ -152,7 +150,7 @@ def _quotient(above: int, below: Any) -> Element:
     return UNDEFINED if inverse is None else Element(above * inverse % MODULUS)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=2**20)
 def _inverse(residue: int) -> int | None:
     """1 divided by a residue, which loops ask for over and over; None for 0 in one of the fields."""
     try:

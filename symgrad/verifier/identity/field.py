@@ -41,7 +41,7 @@ _BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(
 """Of each field but the lowest, an element whose powers are counted modulo the prime below."""
 
 ONE = Element(1)
-_MULTIPLES = {times: pow(times, -1, PRIMES[0]) for times in (1, -1, 2, -2, 3, -3, 4, -4)}
+_MULTIPLES = (1, -1, 2, -2, 3, -3, 4, -4)
 _MANY = 2000
 _DIGIT = 11
 """Bits of an exponent that are looked up at once."""
@@ -84,7 +84,7 @@ class Functions:
         self.exponentials: dict[int, Element] = {}
         self.exponents: dict[int, Element] = {}
         self.logarithms: dict[int, list[tuple[Element, Element]]] = {}
-        self.antilogarithms: dict[int, Element] = {}
+        self.antilogarithms: dict[int, tuple[Element, int]] = {}
         self.logarithms_asked = 0
 
     def random(self, name: str, argument: int) -> int:
@@ -118,12 +118,8 @@ class Functions:
         return known
 
     def _power_of_logarithm(self, x: Element) -> Element | None:
-        top = x.top
-        for times, inverse in _MULTIPLES.items() if self.antilogarithms else ():
-            argument = self.antilogarithms.get(top * inverse % PRIMES[0])
-            if argument is not None:
-                return power(argument, times)
-        return None
+        known = self.antilogarithms.get(x.top)
+        return None if known is None else power(*known)
 
     def log(self, u: Element) -> Element:
         """log(exp(a)) = a and log(u·exp(a)) = log(u) + a for every exp(a) met, log(1/u) = -log(u)."""
@@ -131,7 +127,8 @@ class Functions:
         value = self._log_by_exponent(u.top) if u != 0 else None
         if value is None:
             value = self._log_by_kin(u)
-        self.antilogarithms.setdefault(value.top, u)
+        for times in _MULTIPLES:
+            self.antilogarithms.setdefault(value.top * times % PRIMES[0], (u, times))
         return value
 
     def _log_by_exponent(self, top: int) -> Element | None:

@@ -81,9 +81,10 @@ class Machine:
         arithmetic: Arithmetic,
         garbage: Callable[[int], Array],
         long: Callable[[], tuple[Fraction, ...]] = tuple,
+        taken: Callable[[Any], Any] = lambda number: number,
     ) -> None:
         self.text, self.arithmetic, self.garbage = text, arithmetic, garbage
-        self.kind, self.is_rounded = Kind(self.number), False
+        self.kind, self.is_rounded = Kind(self.number, taken), False
         self._known: dict[Any, Any] = {}
         self.names: dict[str, Any] = {
             "__builtins__": _BUILTINS,

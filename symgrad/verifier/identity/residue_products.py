@@ -1,6 +1,6 @@
 """Products of matrices of residues, exactly, by BLAS: modulo many small primes, then joined again.
 
-A residue is some three hundred bits long. Modulo a prime below 2²² the products of a thousand pairs of
+A residue is some 170 bits long. Modulo a prime below 2²² the products of a thousand pairs of
 numbers add up to less than 2⁵³, so that a product of matrices of floats is exact; the Chinese remainder
 theorem gives the whole number from its remainders (as FLINT's fmpz_mat_mul_multi_mod).
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,9 +25,11 @@ class BoundsError(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """What a text asks an array's `dtype` for: how a number of its type is made."""
+    """What a text asks an array's `dtype` for: how a number of its type is made; and what a number that is
+    written to a workspace is taken for."""
 
     type: Callable[[Any], Any]
+    taken: Callable[[Any], Any]
 
 
 class Offsets(dict[Any, int]):
@@ -39,12 +40,13 @@ class Offsets(dict[Any, int]):
 
     def __missing__(self, index: Any) -> int:
         indices = index if type(index) is tuple else (index,)
-        inside = len(indices) == len(self.shape) and all(
-            0 <= k < n for k, n in zip(indices, self.shape, strict=True)
-        )
+        found, inside = 0, len(indices) == len(self.shape)
+        for k, size, stride in zip(indices, self.shape, self.strides, strict=False):
+            inside = inside and 0 <= k < size
+            found += k * stride
         if not inside:
             raise BoundsError(f"[{', '.join(map(str, indices))}] leaves the shape {self.shape}")
-        found = self[index] = sum(k * stride for k, stride in zip(indices, self.strides, strict=True))
+        self[index] = found
         return found
 
 
@@ -164,10 +166,7 @@ class View:
 
     def places(self) -> list[int]:
         """Where its numbers lie, row by row."""
-        steps = [
-            range(0, size * stride, stride) for size, stride in zip(self.shape, self.strides, strict=True)
-        ]
-        return [self.start + sum(offsets) for offsets in itertools.product(*steps)]
+        return [self.start + reach for reach in reaches(self.shape, self.strides)]
 
     def content(self) -> Content:
         """A copy of all that lies in it."""
@@ -214,6 +213,15 @@ def _ends(part: Any, size: int) -> tuple[int, int] | None:
     )
     first, end = 0 if first is None else first, size if end is None else end
     return (first, end) if step is None and 0 <= first < end <= size else None
+
+
+@lru_cache(maxsize=512)
+def reaches(shape: Shape, strides: Shape) -> list[int]:
+    """How far the entries of an array reach, row by row."""
+    found = [0]
+    for size, stride in zip(shape, strides, strict=True):
+        found = [start + k * stride for start in found for k in range(size)]
+    return found
 
 
 @lru_cache(maxsize=4096)

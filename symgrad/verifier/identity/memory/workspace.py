@@ -72,7 +72,7 @@ class Workspace(View):
             self.fill(value, index)
             return
         place = self.place(index)
-        self.numbers[place], self.owners[place] = value, self.owner
+        self.numbers[place], self.owners[place] = self.dtype.taken(value), self.owner
 
     def fill(self, value: Any, index: Any) -> None:
         super().fill(value, index)
@@ -84,7 +84,7 @@ class Workspace(View):
         return super().array()
 
     def put(self, values: Array) -> None:
-        super().put(values)
+        self._put(self.numbers, list(map(self.dtype.taken, values.reshape(-1).tolist())))
         self._claim()
 
     def content(self) -> Content:
