@@ -1,7 +1,8 @@
 """Slopes where 0 times infinity is a fraction in a form with a pole: of atan(y/x) and 1/(1 + 1/x) at x = 0.
 
 There 1/x² is infinite and 1/(1 + y²/x²) is 0, and their product is 1/(x² + y²): the same, without the pole.
-It is computed so at the pole only, as squares leave the range of numbers before their quotient does.
+It is computed so at the pole only, as squares leave the range of numbers before their quotient does. A pole
+that a condition makes, as of 1/relu(x), is no factor that a fraction loses: such products stay as they are.
 """
 
 from __future__ import annotations
