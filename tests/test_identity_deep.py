@@ -12,7 +12,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.identity.elements import MODULUS, PRIMES, UNDEFINED, Element
 from symgrad.verifier.identity.field import random_elements
-from symgrad.verifier.identity.representatives import taken_for
+from symgrad.verifier.identity.memory.representatives import taken_for
 
 DEPTH = 9
 DEEP = {

@@ -24,10 +24,10 @@ from symgrad.verifier.identity.machine import (
     UnknownError,
     faults_named,
 )
+from symgrad.verifier.identity.memory.representatives import taken_for
 from symgrad.verifier.identity.module_text import JudgedText, parse
 from symgrad.verifier.identity.outcome import TextOutcome, outcome_of
 from symgrad.verifier.identity.points import ExactPoint, field_points, real_points, zero_points
-from symgrad.verifier.identity.representatives import taken_for
 from symgrad.verifier.identity.same_entries import (
     DIGITS,
     ROUNDED_DIGITS,
