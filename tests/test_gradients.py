@@ -18,6 +18,8 @@ from symgrad.spec.reader import read
 if TYPE_CHECKING:
     from pathlib import Path
 
+ROUNDED = {"noises"}
+"""What agrees to 12 digits and is not identical: the scale of `alpha_dropout` is a root that the text rounds."""
 QUIET = "ignore:.*(encountered|Numba):RuntimeWarning"
 
 
@@ -52,7 +54,7 @@ def test_every_construct_of_the_language_passes_the_judge(name: str, tmp_path: P
     with by_rows():
         report = judged(CORPUS[name], tmp_path, compiled=False)
     assert report.passed, str(report)
-    assert is_identical(report), str(report)
+    assert is_identical(report) == (name not in ROUNDED), str(report)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
