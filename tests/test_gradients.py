@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROUNDED = {"noises"}
-"""What agrees to 12 digits and is not identical: the scale of `alpha_dropout` is a root that the text rounds."""
+"""What agrees to 12 digits and is not identical, as its text rounds numbers that are roots."""
 QUIET = "ignore:.*(encountered|Numba):RuntimeWarning"
 
 
