@@ -14,6 +14,7 @@ from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +118,13 @@ def test_a_batch_of_one_row_leaves_finite_statistics(tmp_path: Path) -> None:
     module, (x, t) = module_of(spec_of(*CASES["rows"]), tmp_path), _data((3,), 5)
     params, _ = module.fit(x, t, epochs=1, batch_size=4)
     assert np.isfinite(module.flatten(params)).all()
+
+
+def test_points_to_try_are_found_for_many_features() -> None:
+    """Of hundreds of running variances, drawn around 1, one or the other would be below 0, and its root no number."""
+    points = [draw(expand(read(spec_of("batch_norm(x)", (500,)))), "", seed) for seed in range(5)]
+    assert all(point.parameters["y_running_var"].min() > 0 for point in points)
+    assert any(point.parameters["y_gamma"].min() < 0 for point in points)
 
 
 def test_without_momentum_there_are_no_states(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import runpy
 import shutil
 import struct
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,13 @@ def test_the_variational_autoencoder_is_right_in_single_precision_and_draws(
     assert (tmp_path / "drawn.png").stat().st_size > 1000
 
 
+def test_batch_norm_and_dropout_learn(of: Callable[[str], Path]) -> None:
+    """Fewer channels, as Python counts them one by one."""
+    example = of("images/digits_batch_norm.yaml")
+    example.write_text(example.read_text().replace("conv2d(32", "conv2d(2").replace("dense(64", "dense(4"))
+    learns(example, load_data(read(example), DIGITS), rows=3)
+
+
 def idx(path: Path, values: Any) -> None:
     header = struct.pack(f">4B{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
     path.write_bytes(gzip.compress(header + values.astype("u1").tobytes()))
@@ -149,6 +157,66 @@ def test_drawn_shapes_feed_the_unet_which_learns(of: Callable[[str], Path]) -> N
     assert data.inputs["x"].shape == (4, 8, 8, 1)
     assert set(np.unique(data.targets["t"])) == {0, 1, 2, 3}
     learns(example, data)
+
+
+def test_tags_are_found_by_the_sum_of_all_sequences(
+    of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside all sequences of four tags, one by one, scored by the chances that words were drawn by."""
+    example, script = of("language/tagging.yaml"), of("language/tags.py")
+    script.write_text(script.read_text().replace("4000, 20,", "200, 4,"))
+    example.write_text(example.read_text().replace("T: 20", "T: 4").replace("float32", "float64"))
+    monkeypatch.setattr("sys.argv", [""])
+    drawn = runpy.run_path(str(script), run_name="__main__")
+    data = load_data(read(example))
+    learns(example, data, rows=20)
+    module = interpreted(written(read(example), example.parent))
+    params = module.init_params(0)
+    params.U_W[:], params.A[:] = np.log(drawn["draws"].T), np.log(drawn["follows"])
+    word, tag = data.inputs["word"][:9], data.targets["tag"][:9]
+    every = np.array([*product(range(5), repeat=4)])
+
+    def score(tags: Any) -> Any:
+        own = params.U_W[word[:, None, :], tags] if tags.ndim == 3 else params.U_W[word, tags]
+        return own.sum(-1) + params.A[tags[..., :-1], tags[..., 1:]].sum(-1)
+
+    weights = np.exp(score(every[None]))
+    surprise = np.log(weights.sum(1)) - score(tag)
+    assert module.loss(params, word, tag) == pytest.approx(surprise.mean(), rel=1e-12)
+    chances = np.stack([weights @ (every == k) for k in range(5)], axis=2) / weights.sum(1)[:, None, None]
+    np.testing.assert_allclose(module.predict(params, word), chances, rtol=1e-9, atol=1e-300)
+    known = drawn["chances_of_tags"](word)
+    np.testing.assert_allclose(known / known.sum(2, keepdims=True), chances, rtol=1e-9, atol=1e-300)
+    run = example.parent / "run"
+    run.mkdir()
+    written(read(example), run).rename(run / "tagging.py")
+    module.save(run / "checkpoint.npz", params)
+    monkeypatch.setattr("sys.argv", ["", str(run)])
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    capsys.readouterr()
+    runpy.run_path(str(script), run_name="__main__")
+    alone, field, chain = (float(line.split()[-5][:-1]) for line in capsys.readouterr().out.splitlines())
+    assert alone < field == chain
+
+
+def test_a_recurrent_network_of_letters_learns(of: Callable[[str], Path]) -> None:
+    example = of("language/lstm_characters.yaml")
+    small = example.read_text().replace("96", "5").replace("embedding(32)", "embedding(3)")
+    example.write_text(small.replace("T: 32", "T: 4").replace("window: 32, step: 16", "window: 4, step: 4"))
+    learns(example, load_data(read(example)), rows=5, rate=0.1)
+
+
+def test_marked_numbers_are_added(of: Callable[[str], Path]) -> None:
+    """Of fewer and shorter sequences, by a smaller network."""
+    example, script = of("time/adding.yaml"), of("time/draw_series.py")
+    script.write_text(script.read_text().replace("10_000, 100", "20, 6"))
+    example.write_text(example.read_text().replace("batch, 100", "batch, 6").replace("lstm(32)", "lstm(3)"))
+    runpy.run_path(str(script), run_name="__main__")
+    data = load_data(read(example))
+    numbers, marks = np.moveaxis(data.inputs["x"], 2, 0)
+    assert (marks.reshape(20, 2, 3).sum(2) == 1).all()
+    np.testing.assert_allclose(data.targets["t"][:, 0], (numbers * marks).sum(1), rtol=1e-6)
+    learns(example, data, rows=10)
 
 
 PHYSICS = EXAMPLES / "physics"

@@ -237,12 +237,15 @@ def _parameter(
 ) -> Array:
     """Random even where the first value is a constant: around it, so that a scale of 1 stays near 1.
 
-    A kernel is the smaller the more of its entries are summed, so that what it gives is of ordinary size.
+    A state stays on the side of 0 where it begins, as a running variance does, whose root is taken. A kernel is the
+    smaller the more of its entries are summed, so that what it gives is of ordinary size.
     """
     numbers = _numbers(rng, shape, over)
     if len(shape) >= 2 and over != "unit":
         fans = fans_of(model, decl)
         numbers = spread * numbers / np.sqrt(shape[0] if fans is None else fans.sizes(shape)[0])
     if decl.init.distribution == "constant" and over == "normal":
-        numbers = 0.4 * numbers + (scale_of(model, decl, shape) or 0.0)
+        start = scale_of(model, decl, shape) or 0.0
+        around = decl.name in model.states and start != 0
+        numbers = start * np.exp(0.4 * numbers) if around else start + 0.4 * numbers
     return _rounded(numbers)
