@@ -121,7 +121,7 @@ def test_a_batch_of_one_row_leaves_finite_statistics(tmp_path: Path) -> None:
 
 
 def test_points_to_try_are_found_for_many_features() -> None:
-    """Of hundreds of running variances, drawn around 1, one or the other would be below 0, and its root no number."""
+    """Of hundreds of running variances, drawn around 1, some would be below 0, and their roots no numbers."""
     points = [draw(expand(read(spec_of("batch_norm(x)", (500,)))), "", seed) for seed in range(5)]
     assert all(point.parameters["y_running_var"].min() > 0 for point in points)
     assert any(point.parameters["y_gamma"].min() < 0 for point in points)

@@ -1,7 +1,7 @@
-"""Words drawn by tags that follow each other by chance: `tags.npz`; and how many tags a run finds: tags.py [RUN]
+"""Words drawn by tags that follow each other by chance: `tags.npz`; how many tags a run finds: tags.py [RUN]
 
-What follows a tag, and which word it draws, has known chances, as of a hidden Markov chain. So the most tags that can be found,
-from all words of a sentence, are known too.
+What follows a tag, and which word it draws, has known chances, as of a hidden Markov chain. So the most tags
+that can be found, from all words of a sentence, are known too.
 """
 
 import sys
@@ -34,7 +34,7 @@ def drawn(sentences):
 
 
 def chances_of_tags(words):
-    """What the chain that drew the words gives each tag of every place, by sums of both directions (Baum et al. 1970)."""
+    """What the chain that drew the words gives each tag of every place: Baum et al. 1970."""
     own = draws.T[words]
     ahead, back = own.copy(), np.ones_like(own)
     for place in range(1, LENGTH):
@@ -44,12 +44,16 @@ def chances_of_tags(words):
 
 
 def compared(run, word, tag):
-    """The share of right tags in new sentences: from each word alone, by the run, and by the chain that drew them."""
+    """The share of right tags in new sentences: from each word alone, by the run, by the chain itself."""
     counts = np.zeros((WORDS, TAGS))
     np.add.at(counts, (word, tag), 1)
     word, tag = drawn(SENTENCES)
     model = sg.load_checkpoint(run / "checkpoint.npz", sg.load(run / "tagging.py"))
-    found = {"each word alone": counts[word], "the run": model.predict(word), "the chain": chances_of_tags(word)}
+    found = {
+        "each word alone": counts[word],
+        "the run": model.predict(word),
+        "the chain": chances_of_tags(word),
+    }
     return {name: np.mean(chances.argmax(-1) == tag) for name, chances in found.items()}
 
 
