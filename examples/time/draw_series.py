@@ -1,8 +1,9 @@
 """The sequences of this folder that are drawn: `adding.npz`.
 
-The adding problem (Hochreiter & Schmidhuber 1997, with the numbers of Arjovsky et al. 2016): in each sequence,
-`x` [sequence, step, 2] has a number between 0 and 1 and a mark, which is 1 at two steps, one in either half, and
-0 elsewhere. `t` [sequence, 1] is the sum of both marked numbers. Who says 1 is off by 1/6 in the mean square.
+The adding problem (Hochreiter & Schmidhuber 1997, with the numbers of Arjovsky et al. 2016): in each
+sequence, `x` [sequence, step, 2] has a number between 0 and 1 and a mark, which is 1 at two steps, one in
+either half, and 0 elsewhere. `t` [sequence, 1] is the sum of both marked numbers. Who says 1 is off by 1/6 in
+the mean square.
 """
 
 from pathlib import Path

@@ -237,8 +237,8 @@ def _parameter(
 ) -> Array:
     """Random even where the first value is a constant: around it, so that a scale of 1 stays near 1.
 
-    A state stays on the side of 0 where it begins, as a running variance does, whose root is taken. A kernel is
-    the smaller the more of its entries are summed, so that what it gives is of ordinary size.
+    A state stays on the side of 0 where it begins, as a running variance does, whose root is taken. A kernel
+    is the smaller the more of its entries are summed, so that what it gives is of ordinary size.
     """
     numbers = _numbers(rng, shape, over)
     if len(shape) >= 2 and over != "unit":
