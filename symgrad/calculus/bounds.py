@@ -65,6 +65,12 @@ class Bounds:
         is_formula = definition is not None and definition.is_elementwise and not definition.scatters
         return self._taken(definition.at(expr.indices)) if definition is not None and is_formula else expr
 
+    def taken(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with the branch in place of each choice of which it is known to be taken."""
+        if not self.true:
+            return expr
+        return expr.xreplace({choice: self._taken(choice) for choice in expr.atoms(sp.Piecewise)})
+
     def _taken(self, formula: sp.Expr) -> sp.Expr:
         for value, condition in formula.args if isinstance(formula, sp.Piecewise) else ():
             if condition == sp.true or condition in self.true:

@@ -123,6 +123,33 @@ def with_parts(expr: sp.Expr, change: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
     return expr.func(*parts) if parts != list(expr.args) else expr
 
 
+def with_names(expr: sp.Expr) -> tuple[sp.Expr, dict[sp.Expr, sp.Expr]]:
+    """The expression with names for its choices, and the choices by name.
+
+    SymPy makes a choice of powers of the power of a choice: with names they are powers of one name again.
+    """
+    choices: dict[sp.Expr, sp.Expr] = {}
+    named: dict[sp.Expr, sp.Expr] = {}
+    for choice in sorted(expr.atoms(sp.Piecewise), key=_size):
+        powers = (
+            name**n
+            for name, base in choices.items()
+            for n in (1, -1, 2, -2, 3, -3, 4, -4)
+            if choice == base**n
+        )
+        known = next(powers, None)
+        if known is None:
+            base, name = min(choice, 1 / choice, key=_size), sp.Dummy(real=True)
+            choices[name] = base
+            known = name if base == choice else 1 / name
+        named[choice] = known
+    return expr.xreplace(named), choices
+
+
+def _size(expr: sp.Expr) -> tuple[int, str]:
+    return expr.count_ops(), str(expr)
+
+
 def _with_else(value: sp.Expr) -> sp.Expr:
     """A choice within a choice, of which SymPy leaves out what comes after a condition that holds there."""
     if not isinstance(value, sp.Piecewise) or value.args[-1].cond == sp.true:

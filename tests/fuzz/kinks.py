@@ -5,6 +5,7 @@ It is the number that slopes come near from all sides, where there is one.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fuzz.meaning import meaning
 from fuzz.modules import with_garbage
 from fuzz.scalar_formulas import ScalarFormulas
 from symgrad.errors import SpecError
+from symgrad.spec import library
 
 if TYPE_CHECKING:
     from random import Random
@@ -62,6 +64,8 @@ def kink_spec(random: Random) -> Spec:
 
 def judge_kinks(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     """The value at round numbers, and slopes where those on all sides are finite; theirs, if they agree."""
+    if spec.get("gradients") != ["x", "y"]:  # by shrinking
+        return Outcome("unsound")
     try:
         module = module_of(spec, by_rows)
     except SpecError:
@@ -118,8 +122,25 @@ def _is_tame(far: np.ndarray, near: np.ndarray) -> bool:
 
 
 def _limit(spec: Spec, around: np.ndarray) -> np.ndarray | None:
-    """The slopes that those on all sides, far and near, agree on; none where one point may have its own."""
+    """The slopes that those on all sides, far and near, agree on; none where one point may have its own, and
+    where several functions choose theirs: relu(x) - relu(-x) has slope 0 at 0.
+    """
     middle = around.mean(axis=(0, 1))
-    is_own = any(relation in formula for formula in spec["equations"].values() for relation in ("==", "!="))
+    text = " ".join(spec["equations"].values())
+    is_own = any(relation in text for relation in ("==", "!=")) or _kinked_calls(text) > 1
     agree = np.abs(around - middle).max(axis=(0, 1)) <= AGREE / 10 * np.maximum(1, np.abs(middle))
     return middle if agree.all() and not is_own else None
+
+
+_CHOOSING = ("where(", "abs(", "sign(")
+KINKED = [
+    f"{n}(" for n, e in library.activations.items() if any(c in e.formula for c in (*_CHOOSING, "max("))
+]
+
+
+def _kinked_calls(text: str) -> int:
+    """How many functions choose a slope at a kink; of `max` and `min` all together keep a tie smooth."""
+    extremes = any(re.search(rf"\b{name}\(", text) for name in ("max", "min"))
+    return extremes + sum(
+        len(re.findall(rf"\b{re.escape(name)}", text)) for name in (*_CHOOSING, *KINKED, "clip(")
+    )

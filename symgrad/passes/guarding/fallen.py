@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.real import Abs
 from symgrad.calculus.terms import Entry, entries
+from symgrad.passes.guarding.limits import divisors
 from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Ex
         row = INNER.get(type(call).__name__)
         if row is None or not (row.values.least == 0 and row.values.open_least):
             continue
-        argument = call.args[0].xreplace({e: bounds.formula_of(e) for e in entries(call.args[0])})
+        argument = call.args[0]
         shared = [base for base in bases if _has_pole_of(argument, base)]
+        if not shared:
+            argument = argument.xreplace({e: bounds.formula_of(e) for e in entries(argument)})
+            shared = [base for base in bases if _has_pole_of(argument, base)]
         if not shared:
             continue
         elsewhere = (sp.Ne(base, 0) for base in bases if base not in shared)
@@ -40,9 +45,10 @@ def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Ex
             yield sp.And(sp.Eq(factor, 0), *elsewhere)
         else:
             side = argument < 0 if row.values.open_most else sp.true
-            folded = sp.piecewise_fold(argument)
-            if not folded.has(sp.zoo, sp.nan):  # divided by a chosen 0 it has no side
-                yield sp.And(_where_infinite(folded, shared), *elsewhere, side)
+            is_in_branches = not {*map(_same_zeros, divisors(argument))}.issuperset(shared)
+            parts = sp.piecewise_fold(argument) if is_in_branches else argument
+            if not parts.has(sp.zoo, sp.nan):  # divided by a chosen 0 it has no side
+                yield sp.And(_where_infinite(parts, shared), *elsewhere, side)
 
 
 def _where_infinite(argument: sp.Expr, bases: Collection[sp.Expr]) -> sp.Basic:
@@ -66,8 +72,13 @@ def _poles_of(factor: sp.Expr, bounds: Bounds) -> Iterator[sp.Expr]:
         for part in (_written_out(part, bounds) for part in sp.Mul.make_args(term)):
             if part.is_Add or isinstance(part, sp.Piecewise):
                 yield from _poles_of(part, bounds)
-            elif part.is_Pow and part.exp.is_negative and not bounds.nonzero(part.base):
-                yield part.base
+            elif part.is_Pow and not part.exp.is_nonnegative and not bounds.nonzero(part.base):
+                yield _same_zeros(part.base)
+
+
+def _same_zeros(base: sp.Expr) -> sp.Expr:
+    """What is 0 where a base is, for |v| v."""
+    return base.args[0] if isinstance(base, Abs) else base
 
 
 def _written_out(factor: sp.Expr, bounds: Bounds) -> sp.Expr:
@@ -77,4 +88,5 @@ def _written_out(factor: sp.Expr, bounds: Bounds) -> sp.Expr:
 
 
 def _has_pole_of(argument: sp.Expr, base: sp.Expr) -> bool:
-    return any(power.base == base and power.exp.is_negative for power in argument.atoms(sp.Pow))
+    powers = argument.atoms(sp.Pow)
+    return any(_same_zeros(power.base) == base and power.exp.is_negative for power in powers)

@@ -100,10 +100,13 @@ class _Guard:
 
     def _is_masked(self, expr: sp.Expr) -> sp.Basic:
         """Where a mask that is a factor beside an exponential is 0."""
-        if not expr.is_Mul or not any(isinstance(f, sp.exp) for f in expr.args):
+        if not expr.is_Mul or not any(isinstance(f, sp.exp) and self._may_overflow(f) for f in expr.args):
             return sp.false
         masks = (f for f in expr.args if isinstance(f, Entry) and self._is_data(f))
         return sp.Or(*(sp.Eq(f, 0) for f in masks if not self.bounds.nonzero(f)))
+
+    def _may_overflow(self, exponential: sp.Expr) -> bool:
+        return not self.bounds.nonnegative(-exponential.args[0])
 
     def _with_tests(self, expr: sp.Expr) -> sp.Expr:
         """The expression with the same products 0 in its conditions as in values."""
@@ -161,7 +164,7 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
     ):
         # Each branch is guarded as a whole: guarded on its own, it would be a choice again beside the pole.
         # And where a branch is 0 nothing is asked of the rest, which may be no number there.
-        cases = ((v * rest if v else v, c, known) for v, c, known in bounds.branches(choice))
+        cases = ((v * known.taken(rest) if v else v, c, known) for v, c, known in bounds.branches(choice))
         return Piecewise(*((guarded_derivative(v, known, doubts), c) for v, c, known in cases))
     factors = [_guarded_inside(f, bounds, doubts) for f in plain]
     poles = [f for f in factors if _has_pole(f, bounds, doubts)]
@@ -169,7 +172,8 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
     zeros += _zeros(factors, bounds, poles) if poles else []
     # Made anew, a product of a number and a sum would be multiplied out.
     product = term if factors == list(plain) else sp.Mul(*factors)
-    at_pole, is_there = limit(plain, bounds)
+    at_pole, bases = limit(plain, bounds)
+    is_there = sp.Or(*(_is_0(base, bounds) for base in bases))
     if not zeros and is_there == sp.false:
         return product
     return Piecewise((at_pole, is_there), (0, sp.Or(*zeros)), (product, True))

@@ -1,8 +1,7 @@
 """Slopes where 0 times infinity is a fraction in a form with a pole: of atan(y/x) and 1/(1 + 1/x) at x = 0.
 
 There 1/x² is infinite and 1/(1 + y²/x²) is 0, and their product is 1/(x² + y²): the same, without the pole.
-It is computed so at the pole only, as squares leave the range of numbers before their quotient does. A pole
-that a condition makes, as of 1/relu(x), is no factor that a fraction loses: such products stay as they are.
+It is computed so at the pole only, as squares leave the range of numbers before their quotient does.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.real import Abs, with_names
 from symgrad.calculus.terms import Entry, entries, is_large
 
 if TYPE_CHECKING:
@@ -19,20 +19,27 @@ if TYPE_CHECKING:
     from symgrad.calculus.bounds import Bounds
 
 
-def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, sp.Basic]:
-    """The product as one fraction, and where it is to be taken: where something is 0 that its sums divide by
-    and the fraction does not.
+def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, list[sp.Expr]]:
+    """The product as one fraction, and what it is taken at the zeros of: what only its sums divide by.
 
     A product that is large, as those of poles upon poles become, is left as it is.
     """
-    product = _written_out(sp.Mul(*factors), bounds)
-    poles = _poles_in_sums(product, bounds)
+    written = _written_out(sp.Mul(*factors), bounds)
+    product, choices = with_names(_over_squares(written))
+    poles = [base for base in _poles_in_sums(product) if not bounds.nonzero(base.xreplace(choices))]
     if not poles or is_large(product):
-        return product, sp.false
+        return written, []
     fraction = sp.together(product)
-    left = {*_divisors(fraction)}
-    zeros = [sp.Eq(base, 0) for base in poles if left.isdisjoint(_zeros_of(base))]
-    return fraction, sp.false if is_large(fraction) else sp.Or(*zeros)
+    left = {*divisors(fraction)}
+    gone = [base.xreplace(choices) for base in poles if left.isdisjoint(_zeros_of(base))]
+    fraction = fraction.xreplace(choices)
+    return fraction, [] if is_large(fraction) else gone
+
+
+def _over_squares(product: sp.Expr) -> sp.Expr:
+    """The product with |v|/v² for 1/|v|, as SymPy makes v² of |v|²."""
+    sizes = {size: size * size.args[0] ** -2 for size in product.atoms(Abs)}
+    return product.xreplace({1 / size: over_square for size, over_square in sizes.items()})
 
 
 def _written_out(product: sp.Expr, bounds: Bounds) -> sp.Expr:
@@ -64,25 +71,25 @@ def _is_made_by_division(entry: Entry, bounds: Bounds) -> bool:
     return False
 
 
-def _poles_in_sums(product: sp.Expr, bounds: Bounds) -> list[sp.Expr]:
-    """What sums below the line divide by, and may be 0."""
+def _poles_in_sums(product: sp.Expr) -> list[sp.Expr]:
+    """What sums below the line divide by."""
     found: dict[sp.Expr, None] = {}
     for factor in sp.Mul.make_args(product):
         inner, exponent = factor.as_base_exp()
         if inner.is_Add and _divides(exponent):
-            found |= dict.fromkeys(base for base in _divisors(inner) if not bounds.nonzero(base))
+            found |= dict.fromkeys(divisors(inner))
     return list(found)
 
 
-def _divisors(expr: sp.Expr) -> Iterator[sp.Expr]:
+def divisors(expr: sp.Expr) -> Iterator[sp.Expr]:
     """What something divides by in sums, products and powers, from the outside in."""
     if expr.is_Pow:
         if expr.exp.is_negative:
             yield expr.base
-        yield from _divisors(expr.base)
+        yield from divisors(expr.base)
     elif expr.is_Add or expr.is_Mul:
         for part in expr.args:
-            yield from _divisors(part)
+            yield from divisors(part)
 
 
 def _zeros_of(base: sp.Expr) -> list[sp.Expr]:
