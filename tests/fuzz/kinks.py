@@ -123,7 +123,7 @@ def _is_tame(far: np.ndarray, near: np.ndarray) -> bool:
 
 def _limit(spec: Spec, around: np.ndarray) -> np.ndarray | None:
     """The slopes that those on all sides, far and near, agree on; none where one point may have its own, and
-    where several functions choose theirs: relu(x) - relu(-x) has slope 0 at 0.
+    where several functions choose theirs, as those of relu(x) - relu(-x) at 0.
     """
     middle = around.mean(axis=(0, 1))
     text = " ".join(spec["equations"].values())
@@ -132,15 +132,10 @@ def _limit(spec: Spec, around: np.ndarray) -> np.ndarray | None:
     return middle if agree.all() and not is_own else None
 
 
-_CHOOSING = ("where(", "abs(", "sign(")
-KINKED = [
-    f"{n}(" for n, e in library.activations.items() if any(c in e.formula for c in (*_CHOOSING, "max("))
-]
+_CHOOSING = ("where(", "abs(", "sign(", "max(", "min(")
+KINKED = [f"{n}(" for n, e in library.activations.items() if any(call in e.formula for call in _CHOOSING)]
 
 
 def _kinked_calls(text: str) -> int:
-    """How many functions choose a slope at a kink; of `max` and `min` all together keep a tie smooth."""
-    extremes = any(re.search(rf"\b{name}\(", text) for name in ("max", "min"))
-    return extremes + sum(
-        len(re.findall(rf"\b{re.escape(name)}", text)) for name in (*_CHOOSING, *KINKED, "clip(")
-    )
+    """How many functions choose a slope at a kink."""
+    return sum(len(re.findall(rf"\b{re.escape(name)}", text)) for name in (*_CHOOSING, *KINKED, "clip("))

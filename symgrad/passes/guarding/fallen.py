@@ -45,10 +45,11 @@ def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Ex
             yield sp.And(sp.Eq(factor, 0), *elsewhere)
         else:
             side = argument < 0 if row.values.open_most else sp.true
+            folded = sp.piecewise_fold(argument)
+            if folded.has(sp.zoo, sp.nan) and side != sp.true:  # divided by a chosen 0 it has no side
+                continue
             is_in_branches = not {*map(_same_zeros, divisors(argument))}.issuperset(shared)
-            parts = sp.piecewise_fold(argument) if is_in_branches else argument
-            if not parts.has(sp.zoo, sp.nan):  # divided by a chosen 0 it has no side
-                yield sp.And(_where_infinite(parts, shared), *elsewhere, side)
+            yield sp.And(_where_infinite(folded if is_in_branches else argument, shared), *elsewhere, side)
 
 
 def _where_infinite(argument: sp.Expr, bases: Collection[sp.Expr]) -> sp.Basic:
@@ -82,9 +83,11 @@ def _same_zeros(base: sp.Expr) -> sp.Expr:
 
 
 def _written_out(factor: sp.Expr, bounds: Bounds) -> sp.Expr:
-    """A factor, or its base, by its formula."""
+    """A factor, or its base, by its formula; where that is another entry, by that one's."""
     base, exponent = factor.as_base_exp()
-    return bounds.formula_of(base) ** exponent if isinstance(base, Entry) else factor
+    while isinstance(base, Entry) and (formula := bounds.formula_of(base)) != base:
+        base = formula
+    return base**exponent
 
 
 def _has_pole_of(argument: sp.Expr, base: sp.Expr) -> bool:

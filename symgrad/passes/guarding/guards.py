@@ -22,7 +22,7 @@ from symgrad.calculus.real import Piecewise, with_parts
 from symgrad.calculus.terms import Entry, delta, log1p
 from symgrad.passes.guarding.doubts import Doubts
 from symgrad.passes.guarding.fallen import fallen
-from symgrad.passes.guarding.limits import limit
+from symgrad.passes.guarding.limits import divisors, limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -166,17 +166,27 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
         # And where a branch is 0 nothing is asked of the rest, which may be no number there.
         cases = ((v * known.taken(rest) if v else v, c, known) for v, c, known in bounds.branches(choice))
         return Piecewise(*((guarded_derivative(v, known, doubts), c) for v, c, known in cases))
+    at_pole, bases = limit(plain, bounds)
+    if bases and (inner := _choice_with_pole(at_pole)) is not None:
+        # The fraction loses poles of a branch only where it knows that it is taken.
+        cases = ((known.taken(term), c, known) for _, c, known in bounds.branches(inner))
+        return Piecewise(*((guarded_derivative(v, known, doubts), c) for v, c, known in cases))
     factors = [_guarded_inside(f, bounds, doubts) for f in plain]
     poles = [f for f in factors if _has_pole(f, bounds, doubts)]
     zeros = [*_chosen_zeros(plain, bounds, doubts), *fallen(factors, bounds, poles)]
     zeros += _zeros(factors, bounds, poles) if poles else []
     # Made anew, a product of a number and a sum would be multiplied out.
     product = term if factors == list(plain) else sp.Mul(*factors)
-    at_pole, bases = limit(plain, bounds)
     is_there = sp.Or(*(_is_0(base, bounds) for base in bases))
     if not zeros and is_there == sp.false:
         return product
     return Piecewise((at_pole, is_there), (0, sp.Or(*zeros)), (product, True))
+
+
+def _choice_with_pole(expr: sp.Expr) -> sp.Expr | None:
+    """A choice in an expression of which a branch divides."""
+    choices = sorted(expr.atoms(sp.Piecewise), key=str)
+    return next((c for c in choices if any(next(divisors(v), None) for v, _ in c.args)), None)
 
 
 def _chosen_zeros(factors: Collection[sp.Expr], bounds: Bounds, doubts: Doubts) -> list[sp.Basic]:

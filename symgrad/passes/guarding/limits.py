@@ -24,7 +24,7 @@ def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, list[s
 
     A product that is large, as those of poles upon poles become, is left as it is.
     """
-    written = _written_out(sp.Mul(*factors), bounds)
+    written = bounds.taken(_written_out(sp.Mul(*factors), bounds))
     product, choices = with_names(_over_squares(written))
     poles = [base for base in _poles_in_sums(product) if not bounds.nonzero(base.xreplace(choices))]
     if not poles or is_large(product):
