@@ -32,8 +32,7 @@ def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, list[s
     fraction = sp.together(product)
     left = {*divisors(fraction)}
     gone = [base.xreplace(choices) for base in poles if left.isdisjoint(_zeros_of(base))]
-    fraction = fraction.xreplace(choices)
-    return fraction, [] if is_large(fraction) else gone
+    return fraction.xreplace(choices), [] if is_large(fraction) else gone
 
 
 def _over_squares(product: sp.Expr) -> sp.Expr:
