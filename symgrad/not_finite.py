@@ -23,8 +23,10 @@ def first_not_finite(
     """The first tensor that is not finite at a point, with its shape and the first such entry, in words.
 
     The spec's own formulas are computed in double precision; what the spec's number type cannot hold counts
-    as infinite. Empty where all tensors are finite so.
+    as infinite, and what a formula hides by -inf as finite. Empty where all tensors are finite so.
     """
+    from symgrad.calculus.masks import Hiding
+    from symgrad.pipeline import stages_of
     from symgrad.spec.expand import expand  # a training that goes well needs none of these
     from symgrad.verifier.interpretation.arithmetic import DOUBLE
     from symgrad.verifier.interpretation.interpreter import interpret
@@ -34,9 +36,12 @@ def first_not_finite(
         found = interpret(model, {**parameters, **data}, DOUBLE)
     except SymgradError:
         return ""
+    hiding = Hiding(stages_of(spec).formulas)
     for name in _in_order(model):
         with np.errstate(over="ignore"):
             values = np.asarray(found.tensors[name], np.float64).astype(spec.dtype)
+        if hiding.some_of(name):
+            values = np.where(values == -np.inf, 0, values)
         if not np.isfinite(values).all():
             return described(name, values)
     return ""

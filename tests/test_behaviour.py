@@ -15,6 +15,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier.behaviour.declared import is_long
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, SEEDS, observed
+from symgrad.verifier.behaviour.workbench import same
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.trials.behaviour_case import BehaviourCase, record
@@ -527,3 +528,12 @@ def test_where_its_own_verify_takes_long_it_is_tried_less(tmp_path: Path) -> Non
 def test_a_case_arrives_as_it_was_sent(tmp_path: Path) -> None:
     _, case = bench(BATCHED, tmp_path)
     np.testing.assert_equal(unpacked(packed(case), record), case)
+
+
+def test_answers_that_are_not_finite_in_some_entries_are_the_same_but_for_rounding() -> None:
+    one = np.array([np.nan, np.inf, 1.0, -np.inf])
+    assert same(one, one * (1 + 1e-9), 1e-5)
+    assert not same(one, one * (1 + 1e-3), 1e-5)
+    for other in ([np.nan, np.inf, 1, np.inf], [0, np.inf, 1, -np.inf], [np.nan, np.inf, np.nan, -np.inf]):
+        assert not same(one, np.array(other), 1e-5)
+        assert not same(np.array(other), one, 1e-5)

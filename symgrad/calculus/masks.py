@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.terms import Entry, Infinite, indices_in, is_infinite
+from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from symgrad.calculus.axes import Axis
-    from symgrad.calculus.program import Equation
+    from symgrad.calculus.program import Equation, Program
 
 Truth = Any
 """One truth value or an array of them, with an axis for every index."""
@@ -63,6 +65,14 @@ class Masks:
             return True
         found = (self._defined(entry) for entry in body.atoms(Entry))
         return any(self.hides_some(inner) for inner in found if inner is not None)
+
+    def given(self, body: sp.Expr) -> set[Entry]:
+        """The entries that it is made of whose own equations are not looked into here."""
+        found: set[Entry] = set()
+        for entry in body.atoms(Entry):
+            inner = self._defined(entry)
+            found |= {entry} if inner is None else self.given(inner)
+        return found
 
     def hidden_row(
         self, body: sp.Expr, axis_of: Mapping[sp.Symbol, Axis], over: Sequence[sp.Symbol]
@@ -138,6 +148,53 @@ class Masks:
 
 class DataDecidesError(Exception):
     """What is hidden depends on data."""
+
+
+class Hiding:
+    """Which tensors of a program may hold -inf because a choice or a start says so."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.masks = program, Masks(program.definition)
+        self._known: dict[str, bool] = {}
+
+    def all_of(self, equation: Equation) -> bool:
+        """Whether all that it reduces may be -inf: data hides it, or what it reads may hold nothing else."""
+        if any(self.some_of(entry.tensor) for entry in self.masks.given(equation.body)):
+            return True
+        if not self.masks.hides_some(equation.body):
+            return False
+        axis_of = {loop.index: loop.axis for loop in equation.loops}
+        try:
+            self.masks.hidden_row(equation.body, axis_of, [loop.index for loop in equation.bound])
+        except DataDecidesError:
+            return True
+        return False
+
+    def some_of(self, tensor: str) -> bool:
+        """Whether an entry of a tensor may be -inf so, at this step of a recurrence or one before."""
+        if tensor not in self._known:
+            self._known[tensor] = False  # while it is looked into
+            self._known[tensor] = self._is_hidden(tensor)
+        return self._known[tensor]
+
+    def _is_hidden(self, tensor: str) -> bool:
+        carried, equation = self.program.carried.get(tensor), self.program.definition.get(tensor)
+        if carried is not None:
+            return any(map(self.some_of, sorted(carried.reads)))
+        if equation is None:
+            return self.program.tensor[tensor].hides
+        needs_all = equation.reduction in ("max", "logsumexp")
+        return self.all_of(equation) if needs_all else self._passes(equation.body)
+
+    def _passes(self, expr: sp.Expr) -> bool:
+        """Whether -inf in an expression, or in what it reads, may be its value."""
+        if isinstance(expr, Entry):
+            return self.some_of(expr.tensor)
+        row = INNER.get(type(expr).__name__)
+        if is_infinite(expr) or (row is not None and row.values.least > -math.inf):
+            return is_infinite(expr)
+        values = [value for value, _ in expr.args] if isinstance(expr, sp.Piecewise) else expr.args
+        return any(map(self._passes, values))
 
 
 def _holds(condition: sp.Basic, places: Mapping[sp.Symbol, Any]) -> Truth:

@@ -70,7 +70,8 @@ class Tensor:
     changes by there. One that a formula asks for is that of a tensor `by` others.
     Where its axes lie in another `order` than the spec has them in, that says which of these lies where.
     One that is `carried` from step to step of a recurrence has no equation: it is read below what it starts
-    with and above what it is made of, by equations that hold at every step.
+    with and above what it is made of, by equations that hold at every step. What is given and may hold -inf,
+    as where a step takes what another one carried on, `hides` entries.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Tensor:
     by: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
     carried: Carried | None = None
+    hides: bool = False
 
     @property
     def is_integer(self) -> bool:

@@ -4,8 +4,9 @@ With M = max v, E = exp(v - M) and S = Σ E the value is M + log S. A difference
 summed v, becomes (w - M) - log S, which is exact even where v is so large that log S vanishes beside M;
 exp(w - L) becomes E/S.
 
-Where the summed v hold logarithms, or are hidden as -inf by data, all of them may be -∞. Then M is 0, so that
-the value is -∞ and not NaN, and E/S is 0 in a slope; where they are hidden, in a value too.
+Where the summed v hold logarithms, or are hidden as -inf by data or by what a recurrence carries, all of them
+may be -∞. Then M is 0, so that the value is -∞ and not NaN, and E/S is 0 in a slope; where they are hidden, in
+a value too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.masks import DataDecidesError, Masks
+from symgrad.calculus.masks import Hiding
 from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.simplifying.reuse import bindings
@@ -60,6 +61,7 @@ class _Expander:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.editor = ProgramEditor(program)
+        self.hiding = Hiding(program)
         self.parts: dict[str, _Parts] = {}
         self.in_slope = False
 
@@ -95,14 +97,9 @@ class _Expander:
         self.parts[equation.target] = _Parts(equation, maximum, exponentials, total, empty)
 
     def _may_be_empty(self, equation: Equation) -> Empty:
-        """How all that is summed can be -∞: data hides it, or a logarithm stands in what it is made of."""
-        masks = Masks(self.program.definition)
-        if masks.hides_some(equation.body):
-            axis_of = {loop.index: loop.axis for loop in equation.loops}
-            try:
-                masks.hidden_row(equation.body, axis_of, [loop.index for loop in equation.bound])
-            except DataDecidesError:
-                return "hidden"
+        """How all that is summed can be -∞."""
+        if self.hiding.all_of(equation):
+            return "hidden"
         needed = self.program.needed(equation.reads)
         bodies = [equation.body, *(e.body for e in self.program.equations if e.target in needed)]
         return "in logarithms" if any(body.has(sp.log, log1p) for body in bodies) else "never"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.masks import Hiding
 from symgrad.calculus.program import Carried, Equation, Loop, Program, Tensor
 from symgrad.calculus.terms import Entry, entries, index_symbol
 
@@ -75,12 +76,15 @@ class _Step:
             _ManyStepsError: it is more than one.
         """
         program, editor, carried = self.program, self.editor, self.program.carried
+        hiding = Hiding(program)
         for name, place in self.places.items():
             tensor = program.tensor[name]
             if tensor.kind in ("parameter", "constant") or not tensor.axes[place].fits(self.axis):
                 raise _ManyStepsError
-            kind = "input" if name in carried else tensor.kind
-            editor.tensors[name] = replace(tensor, axes=_but(tensor.axes, place), kind=kind, carried=None)
+            changed = replace(tensor, axes=_but(tensor.axes, place))
+            if name in carried:
+                changed = replace(changed, kind="input", carried=None, hides=hiding.some_of(name))
+            editor.tensors[name] = changed
         for equation in program.equations:
             editor.add(self._at_one_step(equation))
         following = tuple(self._copied(name, c.source, "next") for name, c in carried.items())

@@ -39,6 +39,12 @@ def with_known_numbers(formula: Node, taken: Collection[str]) -> Node:
     return transform(formula, change) if free else formula
 
 
+def with_known_start(formula: Node, taken: Collection[str]) -> Node:
+    """The formula that a recurrence starts with, as `with_known_numbers`; all of it may be infinite."""
+    known = with_known_numbers(formula, taken)
+    return known if "inf" in taken else _infinite(known)
+
+
 def with_sizes_in_indices(formula: Node, sizes: Mapping[str, int], indices: Collection[str]) -> Node:
     """The formula with sizes by name as numbers inside indices, `x[n, D*h + d]`.
 
@@ -60,23 +66,23 @@ def with_sizes_in_indices(formula: Node, sizes: Mapping[str, int], indices: Coll
     return transform(formula, change) if known else formula
 
 
+def _infinite(node: Node) -> Node:
+    match node:
+        case Negate(Name("inf", at)):
+            return replace(node, operand=Infinity(at))
+        case Name("inf", at):
+            return Infinity(at)
+    return node
+
+
 def _with_infinity(call: Call) -> Call:
     """A choice between values, or a filling: one of them may be infinite."""
-
-    def change(node: Node) -> Node:
-        match node:
-            case Negate(Name("inf", at)):
-                return replace(node, operand=Infinity(at))
-            case Name("inf", at):
-                return Infinity(at)
-        return node
-
     if call.function == "where":
         condition, *branches = call.arguments
-        return replace(call, arguments=(condition, *map(change, branches)))
+        return replace(call, arguments=(condition, *map(_infinite, branches)))
     if call.function != "pad":
         return call
-    keywords = ((name, change(node) if name == "value" else node) for name, node in call.keywords)
+    keywords = ((name, _infinite(node) if name == "value" else node) for name, node in call.keywords)
     return replace(call, keywords=tuple(keywords))
 
 

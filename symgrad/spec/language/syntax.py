@@ -36,7 +36,9 @@ class Boolean:
 
 @dataclass(frozen=True)
 class Infinity:
-    """`inf`: a branch of `where`, or what `pad` fills with; as `-inf` it hides an entry from a softmax."""
+    """`inf`: a branch of `where`, what `pad` fills with, or what a recurrence starts with; as `-inf` it hides
+    an entry from a softmax.
+    """
 
     at: Position = field(compare=False)
 

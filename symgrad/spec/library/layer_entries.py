@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from symgrad.errors import Position
 from symgrad.spec.language.formula import parse_condition, parse_entry, parse_head
+from symgrad.spec.language.known_numbers import with_known_start
 from symgrad.spec.language.syntax import Boolean, Call, Compare, Name, Node
 from symgrad.spec.library.entries import LibraryEntry, parse_formula_of
 from symgrad.spec.model import ITS_END, EquationSpec, StartSpec
@@ -134,7 +135,7 @@ class Layer(LayerForm, LibraryEntry):
     `others_take` are those of other operands. Of `forms`
     the first whose condition holds of the arguments and settings stands in place of the layer's equations. A
     result has the letter `symbol` in a chain; without it Z where the layer is affine, A where it is not. One
-    that `takes_labels` is given an input with classes, and `classes` is how many these are. An operand that
+    that `takes_labels` is given what has classes as that operand, and `classes` is how many. An operand that
     is not there is `false`. The first `unnamed` arguments, x counted, may stand without their names; all may
     where it is 0. `x_says` is what people of other libraries would write there, and x says by itself.
 
@@ -143,7 +144,7 @@ class Layer(LayerForm, LibraryEntry):
     """
 
     operands: tuple[str, ...] = field(default=("x",), kw_only=True)
-    takes_labels: bool = field(default=False, kw_only=True)
+    takes_labels: str = field(default="", kw_only=True)
     takes: tuple[str, ...] = field(default=(), kw_only=True)
     others_take: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), kw_only=True)
     settings: Settings | None = field(default=None, kw_only=True)
@@ -216,7 +217,7 @@ def _start(head: str, formula: str) -> StartSpec:
     indices = tuple(place.id if isinstance(place, Name) else None for place in entry.indices)
     end = ITS_END if "end" in indices else ""
     indices = tuple(None if name == "end" else name for name in indices)
-    return StartSpec(entry.tensor, indices, 1, end, parse_formula_of(formula, head), at)
+    return StartSpec(entry.tensor, indices, 1, end, with_known_start(parse_formula_of(formula, head), ()), at)
 
 
 def _equation(head: str, formula: str) -> EquationSpec:

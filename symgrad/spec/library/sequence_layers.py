@@ -167,7 +167,7 @@ SEQUENCE_LAYERS = (
         "embedding(x, units, padding=false, init=normal(std=1))",
         "a row of the table W for each label; Bengio et al. 2003",
         "x holds labels, of any axes; padding is a label whose row is 0 and stays so",
-        takes_labels=True,
+        takes_labels="x",
         unnamed=2,
         x_says="how many labels there are",
         formula="onehot(x) @ W",

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, did_you_mean
 from symgrad.spec.language.formula import parse_formula
-from symgrad.spec.language.known_numbers import with_known_numbers, with_sizes_in_indices
+from symgrad.spec.language.known_numbers import (
+    with_known_numbers,
+    with_known_start,
+    with_sizes_in_indices,
+)
 from symgrad.spec.language.names import check_module_name, check_name, shorten
 from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
 from symgrad.spec.language.trees import is_number, signed_number
@@ -20,6 +24,7 @@ from symgrad.spec.model import (
     ParameterAxis,
     ParameterSpec,
     Spec,
+    StartSpec,
     StateSpec,
     TensorSpec,
 )
@@ -105,6 +110,11 @@ def _with_known_numbers(spec: Spec) -> Spec:
     def equations(found: tuple[EquationSpec, ...]) -> tuple[EquationSpec, ...]:
         return tuple(replace(e, formula=plain(e.formula, e.indices or ())) for e in found)
 
+    def start(found: StartSpec) -> StartSpec:
+        own = tuple(index for index in found.indices if index is not None)
+        known = with_known_start(found.formula, (*taken, *own))
+        return replace(found, formula=with_sizes_in_indices(known, sizes, own))
+
     def function(found: FunctionSpec) -> FunctionSpec:
         own = (*found.arguments, *(name for name, _ in found.defaults))
         return replace(found, formula=with_known_numbers(found.formula, (*taken, *own)))
@@ -123,10 +133,7 @@ def _with_known_numbers(spec: Spec) -> Spec:
         functions=tuple(map(function, spec.functions)),
         equations=equations(spec.equations),
         state=tuple(replace(found, next=plain(found.next, ())) for found in spec.state),
-        starts=tuple(
-            replace(s, formula=plain(s.formula, tuple(i for i in s.indices if i is not None)))
-            for s in spec.starts
-        ),
+        starts=tuple(map(start, spec.starts)),
         manual=equations(spec.manual),
         loss=spec.loss and plain(spec.loss, ()),
     )

@@ -160,9 +160,14 @@ def same(one: Any, other: Any, tolerance: float = 0.0) -> bool:
 def _alike(x: Array, y: Array, tolerance: float) -> bool:
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
-    with np.errstate(all="ignore"):
-        scale = float(np.max(np.abs(y), initial=0.0))
-        return bool(np.array_equal(x, y, equal_nan=True) or np.max(np.abs(x - y)) <= tolerance * scale)
+    if np.array_equal(x, y, equal_nan=True):
+        return True
+    held = np.isfinite(x)
+    if not np.array_equal(np.where(held, 0, x), np.where(np.isfinite(y), 0, y), equal_nan=True):
+        return False
+    scale = float(np.max(np.abs(y[held]), initial=0.0))
+    with np.errstate(over="ignore"):
+        return bool(np.max(np.abs(x[held] - y[held])) <= tolerance * scale)
 
 
 def flat(answer: Any) -> list[Array]:

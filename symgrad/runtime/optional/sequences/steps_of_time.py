@@ -1,11 +1,10 @@
 """A recurrence that goes on one step of time in a call."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from symgrad.runtime.given_arrays import _checked, _given
+from symgrad.runtime.given_arrays import _checked, _fitting, _given
 from symgrad.runtime.kept_memory import _kept
 from symgrad.runtime.parameter_vectors import flatten
 from symgrad.runtime.smallest_model import (
@@ -46,7 +45,16 @@ def _at_step(params: Params, inputs: tuple[Any, ...], carry: tuple[Any, ...]) ->
 
 def _given_at_step(names: tuple[str, ...], data: tuple[Any, ...]) -> tuple[list[np.ndarray], list[int]]:
     """What a caller gave for one step, checked."""
-    return _given(names, data, None, partial(_checked, axes_of=STEP_AXES))
+    return _given(names, data, None, _checked_at_step)
+
+
+def _checked_at_step(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+    """One argument of a step; what is carried may be the logarithm of 0."""
+    if not name.startswith("carry."):
+        return _checked(name, value, extents, dtype, STEP_AXES)
+    fitting = _fitting(name, value, extents, dtype, STEP_AXES)
+    _checked(name, np.where(fitting == -np.inf, 0, fitting), extents, dtype, STEP_AXES)
+    return fitting
 
 
 def _nothing(inputs: tuple[Any, ...]) -> tuple[np.ndarray, ...]:

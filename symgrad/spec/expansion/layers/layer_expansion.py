@@ -135,7 +135,7 @@ class LayerExpander:
         self._check_numbers(entry, {name: values[name] for name in given})
         values |= {name: self._operand(values[name], owner, f"X{suffix}") for name in given}
         turns = self._turned(entry, values, owner, suffix, call)
-        values |= self._labels(values["x"], call) if entry.takes_labels else {}
+        values |= self._labels(values[entry.takes_labels], call) if entry.takes_labels else {}
         values |= entry.settings(call, values) if entry.settings is not None else {}
         form = entry.form(values)
         self._check_built_on(entry, form)
