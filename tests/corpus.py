@@ -128,6 +128,18 @@ OTHERS: Corpus = {
             "y": "dense(global_avg_pool(A, lengths=M), 3)",
         },
     },
+    "layer_ctc": {
+        "inputs": {"x": ["batch", 4, 3], "n": ["batch"]},
+        "targets": {"t": {"axes": ["batch", 2], "classes": 2}, "m": ["batch"]},
+        "equations": {
+            "N": "2 + 3 * sigmoid(n)",  # steps enough for two labels that are the same
+            "M": "2 * sigmoid(m)",
+            "y": "dense(x, 3)",
+            "L": "ctc(y, t, N, M)",
+        },
+        "outputs": ["y"],
+        "loss": "mean(L)",
+    },
 }
 """Layers of labels or of several tensors."""
 

@@ -1,4 +1,4 @@
-"""Recurrences in logarithms: log-sum-exp over steps, where chances of 0 are -inf, against sums over all ways."""
+"""Recurrences in logarithms, where chances of 0 are -inf, against the sum over all ways through the steps."""
 
 from __future__ import annotations
 

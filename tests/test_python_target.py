@@ -50,15 +50,16 @@ def test_both_targets_compute_the_same_in_garbage(number: int) -> None:
         sample = draw(stages.model, "here", 1, batch=3)
         params = module.init_params(3)
         found = computed(stages, module.flatten(params), *sample.data)
-    answer = module.forward(params, *sample.inputs.values())
-    answers = answer if isinstance(answer, tuple) else (answer,)
-    pairs = list(zip(found["outputs"].values(), answers, strict=True))
-    if "loss" in found:
-        loss, grad = module.loss_and_grad(params, *sample.data)
-        pairs += [(found["loss"], loss), (found["grad"], module.flatten(grad))]
-    if hasattr(module, "input_gradients"):
-        of_data = module.input_gradients(params, *sample.data)
-        pairs += zip(found["of_data"].values(), of_data, strict=True)
+    with np.errstate(all="ignore"):
+        answer = module.forward(params, *sample.inputs.values())
+        answers = answer if isinstance(answer, tuple) else (answer,)
+        pairs = list(zip(found["outputs"].values(), answers, strict=True))
+        if "loss" in found:
+            loss, grad = module.loss_and_grad(params, *sample.data)
+            pairs += [(found["loss"], loss), (found["grad"], module.flatten(grad))]
+        if hasattr(module, "input_gradients"):
+            of_data = module.input_gradients(params, *sample.data)
+            pairs += zip(found["of_data"].values(), of_data, strict=True)
     tolerance = 1e-12 if np.float64 == module.DTYPE else 1e-5
     for ours, theirs in pairs:
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)

@@ -78,7 +78,9 @@ def unknown_name(node: Name, known: Collection[str], functions: Collection[str])
         return SpecError(f"'{node.id}' is a function", at=node.at, remedy=remedy)
     if node.id.lower() in ("inf", "infinity", "nan"):
         problem = f"'{node.id}' is no number to compute with"
-        remedy = "inf stands in a choice, where(j <= i, S[n,i,j], -inf), in pad(..., value=-inf), or as a start"
+        remedy = (
+            "inf stands in a choice, where(j <= i, S[n,i,j], -inf), in pad(..., value=-inf), or as a start"
+        )
         return SpecError(problem, at=node.at, remedy=remedy)
     there = f"there are {', '.join(list(known)[:8])}{', ...' if len(known) > 8 else ''}"
     remedy = did_you_mean(node.id, known) or f"define it above its use{'; ' + there if known else ''}"

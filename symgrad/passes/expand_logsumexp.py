@@ -4,9 +4,9 @@ With M = max v, E = exp(v - M) and S = Σ E the value is M + log S. A difference
 summed v, becomes (w - M) - log S, which is exact even where v is so large that log S vanishes beside M;
 exp(w - L) becomes E/S.
 
-Where the summed v hold logarithms, or are hidden as -inf by data or by what a recurrence carries, all of them
-may be -∞. Then M is 0, so that the value is -∞ and not NaN, and E/S is 0 in a slope; where they are hidden, in
-a value too.
+Where the summed v hold logarithms, or are hidden as -inf by data or in what a recurrence carries, all of
+them may be -∞. Then M is 0, so that the value is -∞ and not NaN, and E/S is 0 in a slope; where they are
+hidden, in a value too.
 """
 
 from __future__ import annotations

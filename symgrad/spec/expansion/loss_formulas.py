@@ -11,7 +11,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.syntax import Call, Name, Node, Number
 from symgrad.spec.language.trees import calls, names_in, substitute, transform
-from symgrad.spec.other_names import meant
+from symgrad.spec.other_names import known_as, meant
 from symgrad.spec.ranges import check_ranges, spans
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ def _named_loss(spec: Spec, loss: Name) -> Node:
     """A loss that is one of the tensors, or a slip of the pen."""
     if loss.id in _tensor_names(spec):
         return loss
+    layer = known_as(loss.id, library.layers)
+    if layer and not known_as(loss.id, library.losses):
+        remedy = f"give it an equation, as L: {layer}(...), and let the loss be mean(L)"
+        raise SpecError(f"'{layer}' is a layer, which stands in equations alone", at=loss.at, remedy=remedy)
     remedy = meant(loss.id, library.losses, f"there are {', '.join(library.losses)}")
     raise SpecError(f"unknown loss '{loss.id}'", at=loss.at, remedy=remedy)
 

@@ -13,6 +13,7 @@ from symgrad.spec.library.entries import (
     Schedule,
     Signature,
 )
+from symgrad.spec.library.formulas.alignments import ALIGNMENTS
 from symgrad.spec.library.formulas.mathematics import MATHEMATICS
 from symgrad.spec.library.formulas.noise import DRAWS, NOISES
 from symgrad.spec.library.initializers import INITIALIZERS
@@ -36,7 +37,7 @@ draws = {entry.name: entry for entry in DRAWS}
 noises = {entry.name: entry for entry in NOISES}
 functions = activations | losses | regularisers | averages | parts | mathematics | draws | noises
 learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
-_LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMS, *SEQUENCE_LAYERS, *TRANSFORMERS)
+_LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMS, *SEQUENCE_LAYERS, *TRANSFORMERS, *ALIGNMENTS)
 layers = {entry.name: entry for entry in _LAYERS} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
 finishes = {entry.name: entry for entry in FINISHES}
