@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 from building import interpreted, written
 
+import symgrad as sg
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.split import split
 from symgrad.verifier.trials.single import single_checks
 from symgrad.verifier.trials.subject import InProcess
 from symgrad.verifier.trials.trial import prepare
@@ -206,17 +208,95 @@ def test_a_recurrent_network_of_letters_learns(of: Callable[[str], Path]) -> Non
     learns(example, load_data(read(example)), rows=5, rate=0.1)
 
 
-def test_marked_numbers_are_added(of: Callable[[str], Path]) -> None:
-    """Of fewer and shorter sequences, by a smaller network."""
-    example, script = of("time/adding.yaml"), of("time/draw_series.py")
-    script.write_text(script.read_text().replace("10_000, 100", "20, 6"))
-    example.write_text(example.read_text().replace("batch, 100", "batch, 6").replace("lstm(32)", "lstm(3)"))
-    runpy.run_path(str(script), run_name="__main__")
-    data = load_data(read(example))
+@pytest.fixture
+def time(of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folder with shorter sequences and smaller networks, as Python counts one by one."""
+    folder = of("time/draw_series.py").parent
+    shorter = {
+        "draw_series.py": (("10_000, 100", "20, 6"), ("1001", "31")),
+        "beside_truth.py": (("2000", "5"), ("1001", "31")),
+        "adding.yaml": (("batch, 100", "batch, 6"), ("lstm(32)", "lstm(3)")),
+        "spiral.yaml": (
+            (", 50]", ", 4]"),
+            ("[50", "[4"),
+            ("batch, 20", "batch, 6"),
+            ("t:20", "t:6"),
+            ("ahead: 20", "ahead: 6"),
+        ),
+        "sunspots.yaml": (("past / 100, 8", "past / 100, 2"),),
+    }
+    for name, changes in shorter.items():
+        text = (folder / name).read_text()
+        for long, short in changes:
+            assert long in text
+            text = text.replace(long, short)
+        (folder / name).write_text(text)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    runpy.run_path(str(folder / "draw_series.py"), run_name="__main__")
+    return folder
+
+
+def test_marked_numbers_are_added(time: Path) -> None:
+    data = load_data(read(time / "adding.yaml"))
     numbers, marks = np.moveaxis(data.inputs["x"], 2, 0)
     assert (marks.reshape(20, 2, 3).sum(2) == 1).all()
     np.testing.assert_allclose(data.targets["t"][:, 0], (numbers * marks).sum(1), rtol=1e-6)
-    learns(example, data, rows=10)
+    learns(time / "adding.yaml", data, rows=10)
+
+
+def test_a_spiral_is_followed_by_steps_of_runge_and_kutta(time: Path) -> None:
+    example = time / "spiral.yaml"
+    data = load_data(read(example))
+    points = np.loadtxt(time / "spiral.csv", delimiter=",", skiprows=1)
+    assert (data.inputs["start"] == points[:25]).all()
+    assert (data.targets["path"][24] == points[25:]).all()
+    learns(example, data, rows=5)
+    module = interpreted(written(read(example), time))
+    p = module.init_params(0)
+    p.b[:], p.c[:] = 0.3, -0.2
+
+    def slope(y: Any) -> Any:
+        return np.tanh(y**3 @ p.W + p.b) @ p.V + p.c
+
+    y, path, dt = points[:4], [], 0.025
+    for _ in range(6):
+        k1 = slope(y)
+        k2 = slope(y + dt / 2 * k1)
+        k3 = slope(y + dt / 2 * k2)
+        y = y + dt / 6 * (k1 + 2 * k2 + 2 * k3 + slope(y + dt * k3))
+        path.append(y)
+    np.testing.assert_allclose(module.predict(p, points[:4]), np.stack(path, 1), rtol=1e-12)
+
+
+def test_sunspots_are_foretold_a_year_ahead_and_those_held_out_are_the_last(
+    of: Callable[[str], Path], time: Path
+) -> None:
+    spec = sg.read(time / "sunspots.yaml")  # no warning: the year before is no target
+    year, spots = np.loadtxt(of("data/sunspots.csv"), delimiter=",", skiprows=1).T
+    data = load_data(spec, of("data/sunspots.csv"))
+    training, held_out = split(data, float(spec.train.validation), 0)
+    assert (held_out.targets["next"][:, 0] == spots[year > 1920]).all()
+    assert (training.targets["next"][:, 0] == spots[(year > 1711) & (year <= 1920)]).all()
+    assert (held_out.inputs["past"][0, :, 0] == spots[(year > 1908) & (year <= 1920)]).all()
+    learns(time / "sunspots.yaml", data, rows=5)
+
+
+def test_what_was_learnt_of_time_is_drawn_beside_what_is_true(
+    of: Callable[[str], Path], time: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By networks that have learnt nothing, in a picture."""
+    of("data/sunspots.csv")
+    runs = [time / name for name in ("adding", "spiral", "sunspots")]
+    for run in runs:
+        run.mkdir()
+        module = interpreted(written(read(run.with_suffix(".yaml")), run))
+        (run / "module.py").rename(run / f"{run.name}.py")
+        module.save(run / "checkpoint.npz", module.init_params(0))
+    monkeypatch.setattr("sys.argv", ["", *map(str, runs), str(time / "drawn.png")])
+    runpy.run_path(str(time / "beside_truth.py"), run_name="__main__")
+    assert (time / "drawn.png").stat().st_size > 1000
+    assert "linear: 1921-1955 0.126, 1956-1979 0.358" in capsys.readouterr().out
 
 
 PHYSICS = EXAMPLES / "physics"

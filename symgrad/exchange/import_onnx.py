@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ class ImportedNetwork:
         }
         more = {IMPORTED: np.array(self.source.name)}
         state = module.init_state(params)
-        preparation = Preparation(inputs, targets, known.drops_missing)
+        preparation = replace(known, inputs=inputs, targets=targets)
         return Checkpoint(params, state, preparation, 0, 0, module, more)
 
 

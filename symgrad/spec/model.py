@@ -257,9 +257,10 @@ class DataSpec:
     or one array name (NPZ); empty means: the arrays named like the tensors, or the columns in order, inputs
     before targets. `header` says whether the first row of a CSV file names the columns, `delimiter` what
     divides its cells, `decimal` how its numbers are written; None: that is to be seen. A text is cut into
-    `window` bytes a row, which begin every `step` bytes, or where the one before ends. Of several sets of
-    points, `sets` may name data of their own for each, by its axis; then there is no path. Nor is there one
-    where `points` are drawn.
+    `window` bytes a row, which begin every `step` bytes, or where the one before ends; with `ahead` a table
+    is cut into windows of rows, behind which so many are foretold, every `step` rows, or where those end. Of
+    several sets of points, `sets` may name data of their own for each, by its axis; then there is no path.
+    Nor is there one where `points` are drawn.
     """
 
     path: str
@@ -270,6 +271,7 @@ class DataSpec:
     decimal: str | None = None
     window: int | None = None
     step: int | None = None
+    ahead: int | None = None
     sets: tuple[tuple[str, DataSpec], ...] = ()
     points: PointsSpec | None = None
 

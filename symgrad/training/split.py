@@ -61,17 +61,19 @@ def _parts(
 
 
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """A training and a validation part drawn at random, each in the file's order; of a text, its end.
+    """A training and a validation part at random, each in the file's order; of a text or series, its end.
 
-    Every set of points is split by itself. Rows of a text that reach into its end are in neither part. Raises
-    DataError unless both hold at least one row.
+    Every set of points is split by itself. Rows that foretell what those of the end do are in neither part.
+    Raises DataError unless both hold at least one row.
     """
     held_out = _held_out(dataset, dataset.rows, fraction)
     if dataset.overlap is not None:
         first = dataset.rows - held_out
         if first <= dataset.overlap:
             problem = f"no window lies before the last {held_out} of {dataset.rows}, which are for validation"
-            raise DataError(problem, at=dataset.origin, remedy="expected a longer text, or a smaller part")
+            raise DataError(
+                problem, at=dataset.origin, remedy="expected a longer text or series, or a smaller part"
+            )
         before = np.arange(first - dataset.overlap)
         return dataset.take(before), dataset.take(np.arange(first, dataset.rows))
     generator = np.random.default_rng([seed, SPLIT_STREAM])

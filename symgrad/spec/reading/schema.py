@@ -168,6 +168,7 @@ class DataBlock(_Block):
     decimal: Literal[".", ","] | None = None
     window: Size | None = None
     step: Size | None = None
+    ahead: Size | None = None
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

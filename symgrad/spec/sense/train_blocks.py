@@ -103,8 +103,8 @@ def _decay_that_ends(model: Model) -> Iterator[SpecWarning]:
 
 
 def _shared_columns(spec: Spec) -> Iterator[SpecWarning]:
-    """Columns of both an input and a target; all of them alike are an autoencoder's."""
-    for data in _files(spec):
+    """Columns of both an input and a target; all alike are an autoencoder's, a series' are of other times."""
+    for data in (data for data in _files(spec) if data.ahead is None):
         columns = dict(data.columns)
         for target in spec.targets:
             for tensor in spec.inputs:

@@ -21,7 +21,8 @@ from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_i
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
-from symgrad.training.dataset.preparation import Preparation
+from symgrad.training.dataset.preparation import Preparation, Series
+from symgrad.training.dataset.series_windows import as_in_training, fed_by_series, series_source
 from symgrad.training.dataset.text_windows import text_source
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class Dataset:
 
     `origin` names the file in messages; `preparation` is how the arrays were made, as far as names go;
     `left_out` counts the rows besides that missed a value, where those were known from training. Of a text
-    rows share entries with `overlap` of the next; other rows are of no order. `sets` says of which set of
-    points each tensor is, where there are several: rows are counted in each of them by themselves.
+    or series rows foretell entries that `overlap` of the next do too; other rows are of no order. `sets` says
+    of which set of points each tensor is, where there are several: rows are counted in each of them by
+    themselves.
     """
 
     inputs: Mapping[str, NDArray[Any]]
@@ -124,11 +126,13 @@ def loaded(spec: Spec, override: Data | None, data: DataSpec | None, like: Prepa
     source = _source(spec, override, data)
     try:
         known = like if like is not None and (like.inputs or like.targets) else None
+        if known is not None and source.series is None:
+            source = as_in_training(source, known.series)
         dataset = _learnt(spec, source, slots) if known is None else _known(spec, source, known)
     except OSError as error:
         remedy = "check the path and its permissions"
         raise DataError(f"cannot be read: {error.strerror}", at=source.label, remedy=remedy) from error
-    return replace(dataset, overlap=source.overlap)
+    return replace(dataset, overlap=source.series.overlap if source.series else source.overlap)
 
 
 def _apart(
@@ -212,7 +216,7 @@ def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
     )
     inputs = {name: replace(tensor, unseen=spec.train.unseen) for name, tensor in inputs.items()}
     columns = {name: typed for name, (_, typed) in found.items()}
-    preparation = Preparation(inputs, targets, drops_missing=spec.train.missing == "drop")
+    preparation = Preparation(inputs, targets, spec.train.missing == "drop", source.series)
     return _dataset(source.label, preparation, columns, spec)
 
 
@@ -231,7 +235,8 @@ def _known(spec: Spec, source: Source, preparation: Preparation) -> Dataset:
 def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     """The columns or arrays, with those chosen that the spec names."""
     dialect = Dialect(data.header, data.delimiter, data.decimal) if data else Dialect()
-    if data is not None and data.window is not None and isinstance(override, str | os.PathLike | None):
+    is_file = isinstance(override, str | os.PathLike | None)
+    if data is not None and data.window is not None and data.ahead is None and is_file:
         path = Path(override) if override is not None else _inside_folder(spec, data)
         return _windows(spec, path, str(override or data.path), data)
     if override is not None:
@@ -245,6 +250,12 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     else:
         remedy = "add 'data: FILE' under 'train', or name a file when training"
         raise DataError("the spec names no data", at=spec.name, remedy=remedy)
+    if data is not None and data.window and data.ahead:
+        if not is_file and (source.noun == "array" or source.given):
+            return source  # in memory, arrays and a table for each tensor are windows already
+        series = Series(data.window, data.ahead, data.step or data.ahead)
+        fed = fed_by_series(source, spec, data.columns, series)
+        return replace(series_source(source, series), given=tuple(fed.items()))
     chosen = named_columns(source, data.columns) if data else {}
     named = {name for names in chosen.values() for name in names}
     # A tuple says itself what feeds what, unless its tables have the columns that the spec names.

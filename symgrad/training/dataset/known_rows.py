@@ -14,6 +14,7 @@ from symgrad.training.dataset.feeding.missing_values import refuse_missing, whol
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.frames import is_frame
 from symgrad.training.dataset.in_memory import is_table
+from symgrad.training.dataset.series_windows import as_in_training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,13 +35,14 @@ def read_inputs(
     """The arrays of all inputs, some rows at a time, as the model takes them: only their columns are read.
 
     `data` are a file or in memory, a tuple of which holds the inputs; `dialect` is what is known of a CSV
-    file. A file larger than memory is read in parts.
+    file. A file larger than memory is read in parts; a series is not, and gives its last window too.
 
     Raises:
         DataError: a column is not there, a category was not there in training, a value is missing that
             nothing fills in, a cell is no number, or a number does not fit `dtype`; with its place.
     """
     source = source_of(data, list(preparation.inputs), dialect)
+    source = as_in_training(source, preparation.series, is_past=True)
     for part in known_columns(source, preparation.inputs):
         refuse_missing(_unfilled(preparation.inputs, part), UNFILLED)
         yield tuple(_arrays(preparation.inputs, part, dtype).values())
@@ -51,6 +53,7 @@ def read_whole_inputs(
 ) -> Iterator[tuple[NDArray[np.bool_], tuple[NDArray[Any], ...]]]:
     """The same of the rows that miss no value, and which of the rows these are. Raises DataError."""
     source = source_of(data, list(preparation.inputs), dialect)
+    source = as_in_training(source, preparation.series, is_past=True)
     for part in known_columns(source, preparation.inputs):
         rows = len(next(iter(part.values()))[0].numbers)
         whole = without_missing("drop", preparation, part, source.label)
@@ -72,7 +75,7 @@ def read_rows(
     Raises DataError as `read_inputs` does, and for what is no class.
     """
     tensors = {**preparation.inputs, **preparation.targets}
-    source = source_of(data, list(tensors), dialect)
+    source = as_in_training(source_of(data, list(tensors), dialect), preparation.series)
     for part in known_columns(source, tensors):
         whole = without_missing("drop", preparation, part, source.label) if drop else part
         before, after = (len(next(iter(columns.values()))[0].numbers) for columns in (part, whole))

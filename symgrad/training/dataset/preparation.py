@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -148,16 +148,32 @@ def _width(words: tuple[Word, ...], size: int) -> int:
     return 1 if not words or isinstance(words[0], bool) else len(words)
 
 
+@dataclass(frozen=True)
+class Series:
+    """Windows of `window` rows, which begin every `step` rows; the `ahead` rows behind each are foretold."""
+
+    window: int
+    ahead: int
+    step: int
+
+    @property
+    def overlap(self) -> int:
+        """How many of the next windows foretell a row that a window foretells too."""
+        return (self.ahead - 1) // self.step
+
+
 @dataclass(frozen=True, eq=False)
 class Preparation:
     """What was learnt about each input and target. A tensor that is not named is taken as it is given.
 
-    `drops_missing` where rows that miss a value were left out in training.
+    `drops_missing` where rows that miss a value were left out in training; `series` where rows are windows of
+    a table, whose columns the tensors' are named after.
     """
 
     inputs: Mapping[str, TensorPreparation] = field(default_factory=dict)
     targets: Mapping[str, TensorPreparation] = field(default_factory=dict)
     drops_missing: bool = False
+    series: Series | None = None
 
     @property
     def is_standardized(self) -> bool:
@@ -180,7 +196,8 @@ class Preparation:
         found: dict[str, Any] = {
             group: {n: t.to_json() for n, t in tensors.items()} for group, tensors in groups.items()
         }
-        return found | ({"missing": "drop"} if self.drops_missing else {})
+        series = {} if self.series is None else {"series": asdict(self.series)}
+        return found | series | ({"missing": "drop"} if self.drops_missing else {})
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Preparation:
@@ -189,4 +206,5 @@ class Preparation:
             {str(name): TensorPreparation.from_json(tensor) for name, tensor in record[group].items()}
             for group in ("inputs", "targets")
         )
-        return cls(inputs, targets, record.get("missing") == "drop")
+        series = Series(**record["series"]) if "series" in record else None
+        return cls(inputs, targets, record.get("missing") == "drop", series)

@@ -84,8 +84,12 @@ def _data(
     if not isinstance(block, SetsBlock):
         return _one_set(block, tuple(axes), document, key)
     sets = sets_of_points(axes)
-    for name in block.sets:
+    for name, own in block.sets.items():
         check_set(name, sets, document.place((*key, "sets", name)).key)
+        if isinstance(own, DataBlock) and own.window is not None:
+            at = document.place((*key, "sets", name, "window")).key
+            remedy = "give windows as rows, in an NPZ file"
+            raise SpecError("data of several sets are not cut into windows", at=at, remedy=remedy)
     missing = [name for name in sets if name not in block.sets]
     if missing:
         problem, at = f"no data for the points of '{missing[0]}'", document.place((*key, "sets")).key
@@ -111,16 +115,16 @@ def _file(block: DataBlock, tensors: tuple[str, ...], document: Document, key: K
             remedy = did_you_mean(name, tensors) or f"expected {' or '.join(tensors)}"
             raise SpecError(f"columns for '{name}', which is no input or target", at=at, remedy=remedy)
     columns = tuple((name, tuple(columns)) for name, columns in block.columns.items())
-    if block.step is not None and block.window is None:
-        remedy = "say how many bytes a row has too: window: 32"
-        raise SpecError(
-            "a step from window to window, and no window",
-            at=document.place((*key, "step")).key,
-            remedy=remedy,
-        )
+    for name, said, rows in (
+        ("step", "a step from window to window", "bytes"),
+        ("ahead", "rows ahead", "rows"),
+    ):
+        if getattr(block, name) is not None and block.window is None:
+            at, remedy = document.place((*key, name)).key, f"say how many {rows} a window has too: window: 32"
+            raise SpecError(f"{said}, and no window", at=at, remedy=remedy)
     at = document.place(key).value
     dialect = block.header, block.delimiter, block.decimal
-    return DataSpec(block.path, columns, at, *dialect, block.window, block.step)
+    return DataSpec(block.path, columns, at, *dialect, block.window, block.step, block.ahead)
 
 
 def _schedule(text: str | None, document: Document) -> Node | None:
