@@ -21,9 +21,9 @@ from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_i
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
-from symgrad.training.dataset.preparation import Preparation, Series
-from symgrad.training.dataset.series_windows import as_in_training, fed_by_series, series_source
-from symgrad.training.dataset.text_windows import text_source
+from symgrad.training.dataset.preparation import Preparation, SeriesWindows
+from symgrad.training.dataset.windows.series_windows import as_in_training, fed_by_series, series_source
+from symgrad.training.dataset.windows.text_windows import text_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -253,7 +253,7 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     if data is not None and data.window and data.ahead:
         if not is_file and (source.noun == "array" or source.given):
             return source  # in memory, arrays and a table for each tensor are windows already
-        series = Series(data.window, data.ahead, data.step or data.ahead)
+        series = SeriesWindows(data.window, data.ahead, data.step or data.ahead)
         fed = fed_by_series(source, spec, data.columns, series)
         return replace(series_source(source, series), given=tuple(fed.items()))
     chosen = named_columns(source, data.columns) if data else {}

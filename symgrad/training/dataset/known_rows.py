@@ -14,7 +14,7 @@ from symgrad.training.dataset.feeding.missing_values import refuse_missing, whol
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.frames import is_frame
 from symgrad.training.dataset.in_memory import is_table
-from symgrad.training.dataset.series_windows import as_in_training
+from symgrad.training.dataset.windows.series_windows import as_in_training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -149,7 +149,7 @@ def _width(words: tuple[Word, ...], size: int) -> int:
 
 
 @dataclass(frozen=True)
-class Series:
+class SeriesWindows:
     """Windows of `window` rows, which begin every `step` rows; the `ahead` rows behind each are foretold."""
 
     window: int
@@ -160,6 +160,14 @@ class Series:
     def overlap(self) -> int:
         """How many of the next windows foretell a row that a window foretells too."""
         return (self.ahead - 1) // self.step
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> SeriesWindows:
+        """What `asdict` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        found = cls(int(record["window"]), int(record["ahead"]), int(record["step"]))
+        if min(found.window, found.ahead, found.step) < 1:
+            raise ValueError(f"windows of a series by {record}")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +181,7 @@ class Preparation:
     inputs: Mapping[str, TensorPreparation] = field(default_factory=dict)
     targets: Mapping[str, TensorPreparation] = field(default_factory=dict)
     drops_missing: bool = False
-    series: Series | None = None
+    series: SeriesWindows | None = None
 
     @property
     def is_standardized(self) -> bool:
@@ -206,5 +214,5 @@ class Preparation:
             {str(name): TensorPreparation.from_json(tensor) for name, tensor in record[group].items()}
             for group in ("inputs", "targets")
         )
-        series = Series(**record["series"]) if "series" in record else None
+        series = SeriesWindows.from_json(record["series"]) if "series" in record else None
         return cls(inputs, targets, record.get("missing") == "drop", series)

@@ -10,7 +10,7 @@ from symgrad.training.dataset.column import Column, joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from symgrad.training.dataset.preparation import Series
+    from symgrad.training.dataset.preparation import SeriesWindows
 
 Selection: TypeAlias = tuple[int, ...]
 """The columns (several) or the array (one) that feed a tensor, as positions in `Source.names`."""
@@ -35,7 +35,7 @@ class Source:
     has_names: bool = True
     given: tuple[tuple[str, tuple[str, ...]], ...] = ()
     overlap: int | None = None
-    series: Series | None = None
+    series: SeriesWindows | None = None
 
     def read(self, positions: Sequence[int], words: Collection[int] = ()) -> list[Column]:
         """These columns or arrays, whole. No part at all: no columns."""

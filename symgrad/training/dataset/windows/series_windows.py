@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Spec
     from symgrad.training.dataset.column import Column
-    from symgrad.training.dataset.preparation import Series
+    from symgrad.training.dataset.preparation import SeriesWindows
     from symgrad.training.dataset.source import Source
 
 
-def series_source(source: Source, series: Series, *, is_past: bool = False) -> Source:
+def series_source(source: Source, series: SeriesWindows, *, is_past: bool = False) -> Source:
     """A table cut into windows, a column for each place; with `is_past` what comes next need not be there.
 
     Raises DataError where it is no table, and, when it is read, where it has no window.
@@ -51,20 +51,20 @@ def series_source(source: Source, series: Series, *, is_past: bool = False) -> S
     return replace(source, names=names, parts=parts, has_names=True, given=(), series=series)
 
 
-def as_in_training(source: Source, series: Series | None, *, is_past: bool = False) -> Source:
+def as_in_training(source: Source, series: SeriesWindows | None, *, is_past: bool = False) -> Source:
     """Windows of a table where training had some; arrays, and a table for each tensor, have them already."""
     is_table = source.noun == "column" and not source.given
     return source if series is None or not is_table else series_source(source, series, is_past=is_past)
 
 
-def place_of(name: str, place: int, series: Series) -> str:
+def place_of(name: str, place: int, series: SeriesWindows) -> str:
     """What a column is called at a place of a window."""
     later = place - series.window + 1
     return f"{name}[t{later:+}]" if later else f"{name}[t]"
 
 
 def fed_by_series(
-    source: Source, spec: Spec, columns: Sequence[tuple[str, tuple[str, ...]]], series: Series
+    source: Source, spec: Spec, columns: Sequence[tuple[str, tuple[str, ...]]], series: SeriesWindows
 ) -> Mapping[str, tuple[str, ...]]:
     """The columns of windows that feed each tensor: an input by the window, a target by what is ahead of it.
 

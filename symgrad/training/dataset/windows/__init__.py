@@ -1,0 +1,1 @@
+"""Rows cut of what follows on: windows of a text, and of a series."""
