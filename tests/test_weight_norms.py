@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fuzz.modules import interpreted
 
+from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
@@ -136,3 +137,48 @@ def test_a_teacher_is_an_average_of_weights() -> None:
         W, A = W - RATE * gradient, 0.9 * A + 0.1 * W
         np.testing.assert_allclose(params.W, W, rtol=1e-12)
         np.testing.assert_allclose(params.A, A, rtol=1e-12)
+
+
+STATE = {"equations": {"y": "spectral_norm(x, 3)"}, "networks": {}}
+OWN = {
+    "equations": {"y": "dense(x, 3) + c"},
+    "networks": {},
+    "state": {"c": {"axes": [3], "init": 0, "next": "0.9 * c"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem", "remedy"),
+    [
+        ({}, "'u1' lives on once", "write weight_norm, which keeps no state, or the layers in"),
+        (
+            {"networks": {"u(z)": ["batch_norm1d", "dense(1)"]}},
+            "lives on once",
+            "write batch_norm1d(momentum=false), which",
+        ),
+        (
+            STATE | {"train": {"micro_batch_size": 2}},
+            "in pieces",
+            "out, or the state: write weight_norm, which",
+        ),
+        (
+            STATE | {"train": {"finish": "lbfgs()"}},
+            "lbfgs makes no steps",
+            "out, or the state: write weight_norm",
+        ),
+        (OWN | {"derive": ["hvp"]}, "'hvp' is not derived", "leave it out, or the state 'c'"),
+    ],
+)
+def test_where_no_state_may_be_the_layer_is_named_that_keeps_none(
+    changes: dict[str, Any], problem: str, remedy: str
+) -> None:
+    spec = {
+        "inputs": {"x": ["batch", 4]},
+        "networks": {"u(z)": ["spectral_norm(3)", "dense(1)"]},
+        "equations": {"y": "u(x)"},
+        "loss": "mean(y**2)",
+    }
+    with pytest.raises(SpecError) as refused:
+        stages_of(read(spec | changes)).text  # noqa: B018  # what refuses is a property
+    assert problem in refused.value.problem
+    assert remedy in (refused.value.remedy or "")

@@ -69,12 +69,14 @@ class ParameterSpec:
 class StateSpec:
     """What makes a declared parameter a state of the model: the formula of its value after a training step.
 
-    No optimiser changes it, and no derivative passes through it.
+    No optimiser changes it, and no derivative passes through it. `instead` is what to write where none may
+    be in place of a layer that brings it along.
     """
 
     name: str
     next: Node
     at: Position = field(compare=False)
+    instead: str = ""
 
 
 @dataclass(frozen=True)
@@ -529,10 +531,11 @@ BesideFunction: TypeAlias = FurtherDerivative | NetworkFunction | DrawnPredictio
 
 @dataclass(frozen=True)
 class NextValue:
-    """The equation that gives what a state of the model becomes in a step of training."""
+    """The equation that gives what a state of the model becomes in a step of training; `instead` as there."""
 
     state: str
     equation: str
+    instead: str = ""
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ class Layer(LayerForm, LibraryEntry):
     that `takes_labels` is given what has classes as that operand, and `classes` is how many. An operand that
     is not there is `false`. The first `unnamed` arguments, x counted, may stand without their names; all may
     where it is 0. `x_says` is what people of other libraries would write there, and x says by itself.
+    `instead` is what to write in place of a layer with states, where none may live on.
 
     A layer with an argument `layout` may be given its channels first; `joins_places` says that its result
     has no axes of places, and is the same then.
@@ -153,6 +154,7 @@ class Layer(LayerForm, LibraryEntry):
     unnamed: int = field(default=0, kw_only=True)
     x_says: str = field(default="", kw_only=True)
     joins_places: bool = field(default=False, kw_only=True)
+    instead: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         """Raise TypeError where the signature does not begin with x: nothing could be handed to the layer."""

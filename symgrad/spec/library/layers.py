@@ -66,6 +66,7 @@ LAYERS = (
             LayerState("u", ("units",), 1, "u_next"),
             LayerState("v", ("size(x, -1)",), 1, "v_next"),
         ),
+        instead="weight_norm, which keeps no state",
         ranges=(("eps", "(0, inf)"),),
     ),
     Layer(

@@ -89,6 +89,7 @@ def _batch_norm(rank: int) -> Layer:
             ),
         ),
         settings=_share,
+        instead=f"batch_norm{f'{rank}d' if rank else ''}(momentum=false), which keeps no state",
         ranges=POSITIVE,
         usual=SMALL,
     )

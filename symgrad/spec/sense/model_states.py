@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
 
 
-_OR = "out, or the state: batch_norm(momentum=false) keeps none"
-
-
 def check_states(model: Model) -> None:
     """Refuse states where no step of training computes their next values as the formulas say.
 
@@ -24,20 +21,21 @@ def check_states(model: Model) -> None:
     """
     if not model.next_values:
         return
-    spec, name = model.spec, model.states[0]
+    spec, name, instead = model.spec, model.states[0], model.next_values[0].instead
+    without = f"out, or the state: write {instead}" if instead else f"out, or the state '{name}'"
     at = next(parameter.at for parameter in model.parameters if parameter.name == name)
     if len(model.parameters) == len(model.next_values):
         problem = f"the state '{name}' lives on from step to step of training, and nothing is trained"
         raise SpecError(problem, at=at, remedy=f"give the spec a parameter, or make '{name}' a constant")
     if spec.train.micro_batches is not None:
         problem = f"a step takes its batch in pieces, and the next value of '{name}' is that of a whole batch"
-        raise SpecError(problem, at=spec.train.micro_batches.at, remedy=f"leave micro_batch_size {_OR}")
+        raise SpecError(problem, at=spec.train.micro_batches.at, remedy=f"leave micro_batch_size {without}")
     if spec.train.finish is not None:
         problem = f"{spec.train.finish.name} makes no steps in which the state '{name}' could live on"
-        raise SpecError(problem, at=spec.train.finish.at, remedy=f"leave finish {_OR}")
+        raise SpecError(problem, at=spec.train.finish.at, remedy=f"leave finish {without}")
     if spec.derive:
         problem = f"'{spec.derive[0]}' is not derived for a model with state, here '{name}'"
-        raise SpecError(problem, at=spec.derive[0].at, remedy=f"leave it {_OR}")
+        raise SpecError(problem, at=spec.derive[0].at, remedy=f"leave it {without}")
 
 
 def idle_states(model: Model) -> Iterator[SpecWarning]:

@@ -159,7 +159,8 @@ class LayerExpander:
             known[part.name] = self._define(self._without_layers(named))
         for state in form.states:
             found = self._written(state.equation, known, call.at)
-            self.states.append(StateSpec(states[state.name].id, found.formula, call.at))
+            name = states[state.name].id
+            self.states.append(StateSpec(name, found.formula, call.at, entry.instead))
         result = self._without_layers(replace(self._written(form.result, known, call.at), label=owner))
         if not turns or entry.joins_places:
             return result

@@ -217,7 +217,7 @@ class NetworkExpander:
             problem = (
                 f"the network '{network.name}' may be called several times, and '{state.name}' lives on once"
             )
-            remedy = "write batch_norm(momentum=false) there, or the layers in equations of the spec"
+            remedy = f"write {state.instead}, or the layers in equations of the spec"
             raise SpecError(problem, at=state.at, remedy=remedy)
         shared: dict[str, Name] = {}
         for parameter in layers.parameters[len(self.spec.parameters) :]:

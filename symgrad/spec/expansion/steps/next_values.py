@@ -22,6 +22,6 @@ def next_values(
     for state in states:
         name = unused(f"{state.name}_next", taken)
         taken = taken | {name}
-        found.append(NextValue(state.name, name))
+        found.append(NextValue(state.name, name, state.instead))
         equations.append(EquationSpec(name, None, plain(state.next), state.next.at))
     return tuple(found), tuple(equations)
