@@ -166,6 +166,22 @@ def test_grouped_heads_look_where_the_mask_and_the_order_allow(tmp_path: Path) -
     compared(spec_of(call, (2, 5, 12), m=["n", 5]), data, meaning, tmp_path)
 
 
+@pytest.mark.parametrize("options", ["", ", causal=true, kv_heads=1"])
+def test_what_is_hidden_changes_nothing_and_is_a_number(options: str, tmp_path: Path) -> None:
+    """Large numbers behind a mask are not seen; NaN is refused there too, by its place."""
+    call = f"attention(x, heads=2, mask=m{options})"
+    module = interpreted(written(spec_of(call, (2, 3, 4), m=["n", 3]), tmp_path))
+    params, mask = module.unflatten(RNG.normal(size=module.SIZE)), np.array([[1.0, 0, 1], [1, 1, 0]])
+    x = RNG.normal(size=(2, 3, 4))
+    seen = mask > 0
+    found = module.predict(params, x, mask)[seen]
+    for value in (0.0, 1e100):
+        other = np.where(mask[:, :, None] > 0, x, value)
+        np.testing.assert_array_equal(module.predict(params, other, mask)[seen], found)
+    with pytest.raises(ValueError, match=r"x: the entry at \[0, 1, 0\] is nan; expected a finite number"):
+        module.predict(params, np.where(mask[:, :, None] > 0, x, np.nan), mask)
+
+
 @pytest.mark.filterwarnings("ignore:invalid value")  # NumPy's of -inf - -inf, in text that is not compiled
 @pytest.mark.parametrize(
     ("options", "base", "causal"),
