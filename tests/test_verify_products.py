@@ -1,4 +1,4 @@
-"""Products of 50-digit matrices against exact fractions."""
+"""Products of 50-digit matrices against exact fractions, of extended ones against NumPy's where NaN is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.interpretation.arithmetic import EXTENDED, FIFTY_DIGITS
 
 MATMUL = FIFTY_DIGITS.library.matmul
 HALF_A_UNIT = Fraction(1, 2**160)  # 50 digits are more than 160 bits
@@ -67,3 +67,20 @@ def test_what_is_not_finite_spreads_as_in_numpy(special: float) -> None:
 def test_shapes_that_do_not_fit_are_refused_as_by_numpy() -> None:
     with pytest.raises(ValueError, match="mismatch"):
         MATMUL(FIFTY_DIGITS.array(np.ones((2, 3))), FIFTY_DIGITS.array(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_extended_products_are_numpys_where_entries_are_not_finite(number: int) -> None:
+    rng = np.random.default_rng(number)
+    rows, inner, columns = (int(n) for n in rng.integers(1, 4, 3))
+    lead = [(), (2,), (3, 1)][number % 3]
+    left = rng.normal(size=(*lead, rows, inner)).astype(np.longdouble)
+    right = rng.normal(size=(*lead[: number % 2], inner, columns)).astype(np.longdouble)
+    for array in (left, right):
+        kind = rng.integers(0, 8, array.shape)
+        for which, value in enumerate((np.nan, np.inf, -np.inf, 0)):
+            array[kind == which] = value
+    with np.errstate(invalid="ignore"):
+        found, expected = EXTENDED.library.matmul(left, right), np.matmul(left, right)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-18, atol=1e-18)

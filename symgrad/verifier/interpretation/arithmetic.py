@@ -229,9 +229,18 @@ def _extremum(choose: Callable[..., Array]) -> Callable[[Array, tuple[int, ...]]
 
 
 def _extended_matmul(a: Array, b: Array) -> Array:
-    """Rows of both side by side: four times as fast as NumPy's own loop for this type."""
+    """Rows of both side by side: four times as fast as NumPy's own loop for this type.
+
+    What is no number in one place is none in a whole row, and is left out: machines are a hundred times
+    slower at it in this type.
+    """
     columns = np.ascontiguousarray(b.swapaxes(-1, -2))
-    return np.asarray(np.einsum("...ik,...jk->...ij", a, columns))
+    lost_rows, lost_columns = (np.asarray(np.isnan(rows).any(-1)) for rows in (a, columns))
+    if not (lost_rows.any() or lost_columns.any()):
+        return np.asarray(np.einsum("...ik,...jk->...ij", a, columns))
+    known = (np.where(lost[..., None], 0, rows) for lost, rows in ((lost_rows, a), (lost_columns, columns)))
+    lost = lost_rows[..., :, None] | lost_columns[..., None, :]
+    return np.where(lost, np.nan, np.einsum("...ik,...jk->...ij", *known))
 
 
 _LACKING = _OF_DIGITS.keys() - _NUMPY_FUNCTIONS.keys()
