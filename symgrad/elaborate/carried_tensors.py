@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Carried, Tensor
 from symgrad.calculus.terms import Entry
+from symgrad.cycles import groups
+from symgrad.elaborate.operands import Value
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.syntax import Number
 from symgrad.spec.language.trees import values_in
 from symgrad.spec.model import ITS_END, EquationSpec
+from symgrad.spec.reads import sources, written_around
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.axes import Axes, Axis
     from symgrad.elaborate.formulas import Evaluator
-    from symgrad.spec.model import CarriedSpec, Model
+    from symgrad.spec.model import CarriedSpec, EachStep, Model, StartSpec
 
 
 class CarriedTensors:
@@ -26,7 +30,11 @@ class CarriedTensors:
     def __init__(self, model: Model, evaluator: Evaluator) -> None:
         self.evaluator, self.builder = evaluator, evaluator.builder
         self.waiting = {carried.name: carried for carried in model.carried}
+        self.starts = {c.source: c.start for c in model.carried if c.start.whole and c.start.steps == 1}
         self.equations = model.equations
+        self.model, self.circles = model, groups(sources(model)) if model.carried else []
+        self.begun: dict[StartSpec, Value] = {}
+        """The values of starts that give all of a step."""
 
     def declare_for(self, equation: EquationSpec) -> None:
         """Declare what an equation reads of steps before, with all that this is carried from.
@@ -59,24 +67,26 @@ class CarriedTensors:
                 raise self._misfit(made, tensor)
 
     def _misfit(self, made: Tensor, tensor: Tensor) -> ShapeError:
-        at = next(e.at for e in self.equations if e.name == made.name)
+        equation = next(e for e in self.equations if e.name == made.name)
         return ShapeError(
             f"'{made.name}' is {show_axes(made.axes)}, but {show_axes(tensor.axes)} a step before",
-            at=at,
-            remedy="give its indices ranges: h[n, t:20, i:64]",
+            at=equation.at,
+            remedy="give its indices ranges: h[n, t:20, i:64]"
+            if equation.each is None
+            else "every step gives as many numbers as the start does",
         )
 
     def _axes(self, first: EquationSpec, wanted: set[str]) -> Mapping[str, Axes]:
         """The axes of what is wanted: those of the equations that make it, each read off what is known."""
         tensors = dict(self.builder.tensors)
         number = self.equations.index(first)
-        pending = [e for e in self.equations[number:] if e.indices is not None]
+        pending = [e for e in self.equations[number:] if e.index_names]
         problem: SpecError | None = None
         while not wanted <= tensors.keys():
             known = len(tensors)
             for equation in [e for e in pending if e.name not in tensors]:
                 try:
-                    axes = self.evaluator.axes_on_the_left(equation, tensors)
+                    axes = self._axes_of(equation, tensors)
                 except SpecError as error:
                     if any(self.waiting[name].source == equation.name for name in wanted - tensors.keys()):
                         problem = error
@@ -88,6 +98,47 @@ class CarriedTensors:
             if len(tensors) == known:
                 raise problem or SpecError("a recurrence needs known axes", at=first.at, remedy="give ranges")
         return {name: tensors[name].axes for name in wanted}
+
+    def _axes_of(self, equation: EquationSpec, tensors: Mapping[str, Tensor]) -> Axes:
+        """The axes of an equation before it is evaluated; of each step, those of what it starts with.
+
+        Raises:
+            SpecError, ShapeError: they are not known.
+        """
+        if equation.each is None:
+            return self.evaluator.axes_on_the_left(equation, tensors)
+        steps = self._steps(equation, equation.each, tensors)
+        along, start = equation.each.along, self.starts.get(equation.name)
+        others = self._said_axes(equation.each) or (self._begun(start).axes if start is not None else ())
+        if not others:
+            raise ShapeError(
+                f"'{equation.name}' starts with a number, so nothing says how large a step is",
+                at=equation.at,
+                remedy=f"say all sizes on the left: {equation.left_side[:-1]}, :8]",
+            )
+        return (*others[:along], steps, *others[along:])
+
+    def _steps(self, equation: EquationSpec, each: EachStep, tensors: Mapping[str, Tensor]) -> Axis:
+        """The axis of steps, one for all that go around a circle: of the first of them that knows it."""
+        for member in written_around(self.model, self.circles, equation.name):
+            with suppress(ShapeError):
+                return self.evaluator.axis_of_steps(member, member.each or each, tensors)
+        return self.evaluator.axis_of_steps(equation, each, tensors)
+
+    def _said_axes(self, each: EachStep) -> Axes:
+        """The axes of one step, if the left side says all of them."""
+        said = [
+            None if size is None else self.evaluator.axis_of_size(each.index, size)
+            for number, size in enumerate(each.sizes)
+            if number != each.along
+        ]
+        return () if None in said else tuple(axis for axis in said if axis is not None)
+
+    def _begun(self, start: StartSpec) -> Value:
+        """What a start gives of a whole step, evaluated once."""
+        if start not in self.begun:
+            self.begun[start] = self.evaluator.evaluate(start.formula, f"{start.name}_start")
+        return self.begun[start]
 
     def _declare(self, carried: CarriedSpec, axes: Axes) -> None:
         start = carried.start
@@ -110,11 +161,13 @@ class CarriedTensors:
         start = carried.start
         if isinstance(start.formula, Number) and not start.formula.value:
             return ""
-        names = tuple(name for name in start.indices if name is not None)
         name = self.builder.fresh(f"{carried.source}_start")
-        equation = EquationSpec(name, names, start.formula, start.at)
-        value = self.evaluator.in_index_notation(equation, dict(zip(names, axes, strict=True)))
-        if not all(a.fits(b) for a, b in zip(value.axes, axes, strict=True)):
+        value = self._begun(start) if start.whole else self._by_indices(name, start, axes)
+        if start.whole and len(value.axes) < len(axes):  # all rows start alike
+            more = axes[: len(axes) - len(value.axes)]
+            indices = (*map(self.builder.index, more), *value.indices)
+            value = Value((*more, *value.axes), indices, value.body)
+        if len(value.axes) != len(axes) or not all(a.fits(b) for a, b in zip(value.axes, axes, strict=True)):
             problem = f"the start of '{start.name}' is {show_axes(value.axes)}, it needs {show_axes(axes)}"
             raise ShapeError(problem, at=start.at, remedy="index it by what it has axes of")
         self.builder.demand_numbers([value], "a start", start.at)
@@ -122,3 +175,8 @@ class CarriedTensors:
             return str(value.body.tensor)
         self.builder.define(Tensor(name, value.axes, "value"), value.indices, value.body)
         return name
+
+    def _by_indices(self, name: str, start: StartSpec, axes: Axes) -> Value:
+        names = tuple(index for index in start.indices if index is not None)
+        equation = EquationSpec(name, names, start.formula, start.at)
+        return self.evaluator.in_index_notation(equation, dict(zip(names, axes, strict=True)))

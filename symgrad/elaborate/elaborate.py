@@ -174,7 +174,9 @@ class _Elaborator:
     def _equation(self, equation: EquationSpec) -> None:
         self._stabilise_for(equation.formula)
         before = len(self.builder.tensors)
-        if equation.indices is None:
+        if equation.each is not None:
+            value = self.evaluator.at_each_step(equation, equation.each)
+        elif equation.indices is None:
             value = self.evaluator.evaluate(equation.formula, equation.name)
         else:
             value = self.evaluator.in_index_notation(equation)
@@ -337,7 +339,7 @@ def _names_of(model: Model) -> Iterator[str]:
     """All names that a model says, those of indices and of what it never defines too."""
     yield from (p.name for p in model.parameters)
     for equation in model.equations:
-        yield from (equation.name, *(equation.indices or ()))
+        yield from (equation.name, *equation.index_names)
     formulas = [*(e.formula for e in model.equations), *(f.formula for f in model.functions), model.loss]
     for node in (node for formula in formulas if formula is not None for node in walk(formula)):
         match node:

@@ -57,7 +57,7 @@ from symgrad.spec.language.syntax import (
     Transpose,
     Tuple,
 )
-from symgrad.spec.language.trees import replaced
+from symgrad.spec.language.trees import replaced, with_whole_axes
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Tensor
     from symgrad.spec.language.sizes.size_forms import Whole
-    from symgrad.spec.model import EquationSpec, FunctionSpec
+    from symgrad.spec.model import EachStep, EquationSpec, FunctionSpec
 
 MAX_NODES = 30_000
 """How many operations all formulas of a spec may hold, with the functions they call written out."""
@@ -131,15 +131,19 @@ class Evaluator:
         Raises:
             SpecError, ShapeError: an index without a range.
         """
-
-        def known(node: Node) -> Node | None:
-            is_known = not isinstance(node, Index) or node.tensor in tensors
-            return None if is_known else Number(Fraction(1), node.at)
-
-        formula = replaced(self._sized(equation.formula, {}), known)
+        formula = self._of_known(equation.formula, tensors)
         ranges = declared_axes((*equation.ranges, *ranges_in(formula)), self.axis_of_size)
         axes = index_axes(replace(equation, formula=formula), tensors, ranges, self.builder.rows)
         return tuple(axes[name] for name in equation.indices or ())
+
+    def _of_known(self, formula: Node, tensors: Mapping[str, Tensor]) -> Node:
+        """The formula without entries of what is not known."""
+
+        def change(node: Node) -> Node | None:
+            is_known = not isinstance(node, Index) or node.tensor in tensors
+            return None if is_known else Number(Fraction(1), node.at)
+
+        return replaced(self._sized(formula, {}), change)
 
     def in_index_notation(self, equation: EquationSpec, known: Mapping[str, Axis] | None = None) -> Value:
         """The value of `name[n,k]: formula`, whose indices are scalars inside the formula.
@@ -168,6 +172,50 @@ class Evaluator:
             return whole
         places = [_form_of(parts[n], index) if n in parts else index[n] for n in names]
         return self.builder.placed(equation.name, whole, tuple(axes[n] for n in names), places)
+
+    def at_each_step(self, equation: EquationSpec, each: EachStep) -> Value:
+        """The value of `name[:, t]: formula`, which gives all of one step.
+
+        Raises:
+            SpecError, ShapeError: as `evaluate` does, the number of steps is not known, or a step is of other
+                sizes than the left side says.
+        """
+        axis = self.axis_of_steps(equation, each, self.builder.tensors)
+        index = self.builder.index(axis)
+        scope = Scope(equation.name, {}).with_indices({each.index: index})
+        value = self._value(self._of_one_step(equation.formula), scope)
+        if len(value.axes) < max(each.along, len(each.sizes) - 1):
+            raise ShapeError(
+                f"each step of '{equation.left_side}' is {show_axes(value.axes)}",
+                at=equation.formula.at,
+                remedy=f"expected {max(each.along, len(each.sizes) - 1)} axes or more",
+            )
+        axes = (*value.axes[: each.along], axis, *value.axes[each.along :])
+        for size, found in zip(each.sizes, axes, strict=False):
+            said = None if size is None else self.axis_of_size(each.index, size)
+            if said is not None and not said.fits(found):
+                problem = f"'{equation.name}' is {show_axes(axes)}, on its left side stands {said}"
+                raise ShapeError(problem, at=equation.at, remedy=f"expected {found}")
+        indices = (*value.indices[: each.along], index, *value.indices[each.along :])
+        return Value(axes, indices, value.body)
+
+    def axis_of_steps(self, equation: EquationSpec, each: EachStep, tensors: Mapping[str, Tensor]) -> Axis:
+        """The axis of steps of an equation: as its left side says, or that of a tensor that it reads there.
+
+        Raises:
+            ShapeError: neither does.
+        """
+        size = each.sizes[each.along]
+        said = {} if size is None else {each.index: self.axis_of_size(each.index, size)}
+        known = replace(equation, formula=self._of_known(equation.formula, tensors))
+        return index_axes(known, tensors, said, self.builder.rows)[each.index]
+
+    def _of_one_step(self, formula: Node) -> Node:
+        def rank_of(name: str) -> int | None:
+            tensor = self.builder.tensors.get(name)
+            return None if tensor is None else len(tensor.axes)
+
+        return with_whole_axes(self._sized(formula, {}), rank_of)
 
     def _indices(
         self, names: Iterable[str], axes: Mapping[str, Axis], parts: Mapping[str, Sequence[IndexPart]]

@@ -35,7 +35,8 @@ def check_demand(demand: ShapeDemand | SizeDemand, evaluator: Evaluator) -> None
         ShapeError: with what it takes, and what it is given.
     """
     if isinstance(demand, ShapeDemand):
-        _check_shape(demand, evaluator.builder.tensors[demand.tensor].axes)
+        axes = evaluator.builder.tensors[demand.tensor].axes
+        _check_shape(demand, axes[1:] if demand.of_each_step else axes)
     else:
         _check_size(demand, evaluator)
 

@@ -90,6 +90,7 @@ def _step_of(equation: Equation, along: Mapping[str, int]) -> sp.Symbol:
     """The index that counts the steps of an equation: it reads all of the recurrence at its own step."""
     read = [e for part in (equation.body, *equation.indices) for e in entries(part) if e.tensor in along]
     places = {entry.indices[along[entry.tensor]] for entry in read}
+    places |= {equation.indices[along[equation.onto]]} if equation.onto in along else set()
     if len(places) != 1:
         raise InternalError(f"{equation} reads more than one step of a recurrence")
     (step,) = places

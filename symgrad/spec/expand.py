@@ -20,13 +20,14 @@ from symgrad.spec.expansion.layers.network_functions import functions_of
 from symgrad.spec.expansion.learning_rate import resolve_schedule
 from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
+from symgrad.spec.expansion.own_steps import OwnSteps
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
 from symgrad.spec.expansion.steps.drawn_prediction import drawn_prediction
 from symgrad.spec.expansion.steps.next_values import next_values
 from symgrad.spec.expansion.steps.streams import Streams
 from symgrad.spec.expansion.steps.two_modes import TwoModes, in_draws, in_inference, in_two_modes
-from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried
+from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried, with_rows_said
 from symgrad.spec.language.builtins import (
     DERIVATIVE,
     LANGUAGE_FUNCTIONS,
@@ -57,8 +58,12 @@ def expand(spec: Spec) -> Model:
     layers.run()
     networks = NetworkExpander(spec, layers)
     lossy = replace(spec, loss=networks.run(layers.equations, spec.loss))
-    equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in networks.equations)
+    steps = OwnSteps(networks.equations, {e.name for e in spec.equations})
+    layers.parameters[:] = map(steps.parameter, layers.parameters)
+    layers.demands[:] = map(steps.demand, layers.demands)
+    equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in steps.equations)
     starts = tuple(replace(s, formula=_plain(s.formula, spec)) for s in layers.starts)
+    equations = with_rows_said(spec, equations, starts)
     equations, carried = with_carried(equations, starts, layers.taken)
     refuse_with_carried(spec, equations, carried)
     after_targets = _depending_on_targets(spec, equations, carried)

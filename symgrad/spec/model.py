@@ -106,8 +106,22 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class EachStep:
+    """What `h[:, t:20, :8]` says besides the name: the formula gives all of one step, and `index` counts
+    steps along the axis number `along`.
+
+    `sizes` are the formulas of how long axes are, or None where that is not said. Axes behind are not named.
+    """
+
+    index: str
+    along: int
+    sizes: tuple[Node | None, ...]
+
+
+@dataclass(frozen=True)
 class EquationSpec:
-    """`name: formula`, or with `indices` the index notation `name[n,k]: formula`.
+    """`name: formula`, with `indices` the index notation `name[n,k]: formula`, or with `each` the formula of
+    `each` step, `name[:, t]: formula`.
 
     `ranges` are those that stand on the left, as in `name[n, k:10]`: an index and the formula of its size.
     Parameters of its layers are named after its `label`, where it has one, else after its name.
@@ -119,6 +133,25 @@ class EquationSpec:
     at: Position = field(compare=False)
     ranges: tuple[tuple[str, Node], ...] = ()
     label: str = ""
+    each: EachStep | None = None
+
+    @property
+    def index_names(self) -> tuple[str, ...]:
+        """The names of the indices on its left side."""
+        return self.indices or (() if self.each is None else (self.each.index,))
+
+    @property
+    def said_sizes(self) -> tuple[Node, ...]:
+        """The formulas of sizes on its left side."""
+        sizes = () if self.each is None else self.each.sizes
+        return (*(size for _, size in self.ranges), *(size for size in sizes if size is not None))
+
+    @property
+    def left_side(self) -> str:
+        """Its left side without sizes: `h[n,t,i]`, `h[:,t]`."""
+        if self.each is not None:
+            return f"{self.name}[{':,' * self.each.along}{self.each.index}]"
+        return f"{self.name}[{','.join(self.indices)}]" if self.indices else self.name
 
 
 ITS_END = "its steps"
@@ -129,9 +162,10 @@ ITS_END = "its steps"
 class StartSpec:
     """What a recurrence starts with, `h[n,-1,i]: formula`: entries of `name` so many steps before its first.
 
-    Of the `indices`, the one that counts steps is None. One that goes back in time starts `steps` - 1 behind
-    the `end` of that axis: `h[n,T,i]` is one step behind the last. Layers say `ITS_END`, of axes that they
-    do not know.
+    Of the `indices`, the one that counts steps is None; where the formula gives the `whole` of a step, as of
+    `h[:,-1]: formula`, the others are ":", as far as they are named. One that goes back in time starts
+    `steps` - 1 behind the `end` of that axis: `h[n,T,i]` is one step behind the last. Layers say `ITS_END`,
+    of axes that they do not know.
     """
 
     name: str
@@ -145,6 +179,11 @@ class StartSpec:
     def along(self) -> int:
         """The number of the axis of steps."""
         return self.indices.index(None)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the formula gives all of a step, and not an entry."""
+        return ":" in self.indices
 
 
 @dataclass(frozen=True)
@@ -387,7 +426,8 @@ class ParameterDecl:
 class ShapeDemand:
     """How many axes a layer takes, by their usual names; a first `...` stands for any number of others.
 
-    A `formula` is what a tensor without a name of the user's was given as.
+    A `formula` is what a tensor without a name of the user's was given as. One that is made at every step has
+    its steps first, where it is told of the axes `of_each_step`.
     """
 
     layer: str
@@ -395,6 +435,7 @@ class ShapeDemand:
     axes: tuple[str, ...]
     at: Position = field(compare=False)
     formula: str = field(compare=False, default="")
+    of_each_step: bool = False
 
     @property
     def shown(self) -> str:
@@ -592,15 +633,8 @@ class Model:
 
     @cached_property
     def batch_axis(self) -> str:
-        """The free axis that counts samples: the first that leads an input or target and stands nowhere else.
-
-        Empty where there is none.
-        """
-        sizes = dict(self.spec.axes)
-        tensors = (*self.spec.inputs, *self.spec.targets)
-        first = (axis for tensor in tensors for axis in tensor.axes[:1])
-        axis = next((axis for axis in first if isinstance(axis, str) and axis not in sizes), "")
-        return "" if any(axis in tensor.axes[1:] for tensor in tensors) else axis
+        """The free axis that counts samples; empty where there is none."""
+        return self.spec.batch_axis
 
 
 @dataclass(frozen=True, repr=False)
@@ -638,6 +672,18 @@ class Spec(Displayed):
     networks: tuple[NetworkSpec, ...] = ()
     state: tuple[StateSpec, ...] = ()
     starts: tuple[StartSpec, ...] = ()
+
+    @cached_property
+    def batch_axis(self) -> str:
+        """The free axis that counts samples: the first that leads an input or target and stands nowhere else.
+
+        Empty where there is none.
+        """
+        sizes = dict(self.axes)
+        tensors = (*self.inputs, *self.targets)
+        first = (axis for tensor in tensors for axis in tensor.axes[:1])
+        axis = next((axis for axis in first if isinstance(axis, str) and axis not in sizes), "")
+        return "" if any(axis in tensor.axes[1:] for tensor in tensors) else axis
 
     def __str__(self) -> str:
         """A line that says which spec it is, and its text."""

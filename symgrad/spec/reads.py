@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from symgrad.spec.language.builtins import STOP_GRADIENT, UNIFORM, is_derivative
 from symgrad.spec.language.sizes.whole_numbers import tensors_measured
 from symgrad.spec.language.syntax import Call, Number
-from symgrad.spec.language.trees import calls, replaced, values_in
+from symgrad.spec.language.trees import calls, names_in, replaced, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import FunctionSpec, Model
+    from symgrad.spec.model import EquationSpec, FunctionSpec, Model
 
 
 def read_by(formula: Node, inside: Mapping[str, set[str]]) -> set[str]:
@@ -41,6 +41,17 @@ def sources(model: Model) -> dict[str, set[str]]:
     inside = read_inside(model.spec.functions)
     handed_on = {c.name: {c.source, *read_by(c.start.formula, inside)} for c in model.carried}
     return {**{e.name: read_by(e.formula, inside) for e in model.equations}, **handed_on}
+
+
+def written_around(model: Model, circles: Iterable[Iterable[str]], name: str) -> tuple[EquationSpec, ...]:
+    """The equations of each step around a circle with this name, as they are written in the spec.
+
+    What layers bring along reads what it is given by other names: what is written says all that is read.
+    """
+    circle = next(({*group} for group in circles if name in group), {name})
+    original = {new: old for old, new in model.in_training}
+    names = {original.get(member, member) for member in circle}
+    return tuple(e for e in model.spec.equations if e.name in names and e.each is not None)
 
 
 def reached(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
@@ -96,13 +107,30 @@ def _draws(formula: Node, inside: Mapping[str, int]) -> int:
 
 def predicted_from(model: Model) -> tuple[str, ...]:
     """The inputs that outputs and prediction are computed from, or that say how large these are."""
+    needed = _behind_predictions(model)
+    axes = {tensor.name: {*tensor.axes} for tensor in model.spec.inputs}
+    told = set[object]().union(*(of for name, of in axes.items() if name in needed))
+    telling = ([n for n, of in axes.items() if axis in of][:1] for axis in named_axes(model) - told)
+    needed = needed.union(*telling)
+    return tuple(tensor.name for tensor in model.spec.inputs if tensor.name in needed)
+
+
+def named_axes(model: Model) -> set[str]:
+    """The axes whose sizes data decides, as far as the equations behind predictions compute with them."""
+    needed, sizes = _behind_predictions(model), dict(model.spec.axes)
+    equations = [equation for equation in model.equations if equation.name in needed]
+    named = set[str]().union(*(names_in(e.formula).difference(e.index_names) for e in equations))
+    named |= set[str]().union(*(names_in(size) for e in equations for size in e.said_sizes))
+    axes = {axis for tensor in (*model.spec.inputs, *model.spec.targets) for axis in tensor.axes}
+    return {axis for axis in named if axis in axes and axis not in sizes}
+
+
+def _behind_predictions(model: Model) -> set[str]:
+    """All that outputs and prediction are computed from, or measured by."""
     inside = read_inside(model.functions)
     graph = {
         equation.name: set[str]().union(
-            *(
-                read_by(f, inside) | tensors_measured(f)
-                for f in (equation.formula, *dict(equation.ranges).values())
-            )
+            *(read_by(f, inside) | tensors_measured(f) for f in (equation.formula, *equation.said_sizes))
         )
         for equation in model.equations
     }
@@ -110,8 +138,7 @@ def predicted_from(model: Model) -> tuple[str, ...]:
         formula = carried.start.formula
         graph[carried.name] = {carried.source} | read_by(formula, inside) | tensors_measured(formula)
     predicted = set[str]() if model.prediction is None else read_by(model.prediction, inside)
-    needed = reached({*model.outputs, *predicted}, graph)
-    return tuple(tensor.name for tensor in model.spec.inputs if tensor.name in needed)
+    return reached({*model.outputs, *predicted}, graph)
 
 
 def loss_arguments(model: Model) -> tuple[str, ...]:

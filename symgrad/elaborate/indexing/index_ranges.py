@@ -151,6 +151,8 @@ def _limit(
 
 def _remedy(source: EquationSpec | Call, name: str) -> str:
     """How an index of the formula gets its range; that of a whole tensor stands without indices."""
+    if isinstance(source, EquationSpec) and source.each is not None:
+        return f"let it index a tensor that has steps, x[:, {name}]"
     if isinstance(source, EquationSpec) and not any(isinstance(n, Index) for n in walk(source.formula)):
         return f"write the name alone, {source.name}, where the formula gives a whole tensor"
     return f"let it index a tensor alone, X[..., {name}]"
@@ -159,8 +161,10 @@ def _remedy(source: EquationSpec | Call, name: str) -> str:
 def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis], tensors: Mapping[str, Tensor]) -> None:
     if isinstance(source, EquationSpec):
         _demand_tensors(source, axes, tensors)
-        named = [(name, source.at) for name in source.indices or ()]
-        form = f"{source.name}[{', '.join(f'{n}:10' if n not in axes else n for n in source.indices or ())}]"
+        named = [(name, source.at) for name in source.index_names]
+        colons = () if source.each is None else (":",) * source.each.along
+        left = (*colons, *(name if name in axes else f"{name}:10" for name in source.index_names))
+        form = f"{source.name}[{', '.join(left)}]"
     else:
         named = [(node.id, node.at) for node in source.arguments[1:] if isinstance(node, Name)]
         form = f"{source.function}(..., {', '.join(f'{n}=10' for n, _ in named if n not in axes)})"

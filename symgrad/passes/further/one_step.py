@@ -48,7 +48,9 @@ class OneStep:
 
 
 class _ManyStepsError(Exception):
-    """A network that knows of several steps at once, or of the number of a step."""
+    """A network that knows of several steps at once, or of the number of a step, or of whose rows no input
+    of a step tells how many there are.
+    """
 
 
 def one_step(program: Program) -> OneStep | None:
@@ -91,7 +93,11 @@ class _Step:
         firsts = tuple(self._copied(name, self._start(c), "first") for name, c in carried.items())
         outputs = (*program.prediction, *following, *firsts)
         made = editor.program(tensors=self._tensors(), outputs=outputs, prediction=(), **_NO_LOSS)
-        said = {*(t.name for t in made.of_kind("input")), *program.prediction} - carried.keys()
+        given = [t for t in made.of_kind("input") if t.name not in carried]
+        told = {axis for tensor in given for axis in tensor.axes}
+        if any(axis.is_free and axis not in told for name in carried for axis in made.tensor[name].axes):
+            raise _ManyStepsError
+        said = {*(t.name for t in given), *program.prediction}
         places = {name: place for name, place in self.places.items() if name in said}
         return OneStep(made, places, {name: c.source for name, c in carried.items()})
 

@@ -20,7 +20,7 @@ from symgrad.spec.reads import reached, sources
 
 if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import CarriedSpec, FunctionSpec, Model, ParameterDecl
+    from symgrad.spec.model import CarriedSpec, EachStep, FunctionSpec, Model, ParameterDecl
 
 
 def network_sha256(model: Model) -> str:
@@ -40,7 +40,8 @@ def _network(model: Model) -> list[Any]:
             formulas.append(equation.formula)
             ranges = [(index, unparse(size)) for index, size in equation.ranges]
             own = (equation.name, equation.indices, unparse(equation.formula))
-            equations.append((*own, ranges) if ranges else own)
+            each = _each_step(equation.each)
+            equations.append((*own, ranges, *each) if ranges or each else own)
     return [
         spec.axes,
         [(t.name, t.axes, t.classes) for t in spec.inputs],
@@ -52,6 +53,13 @@ def _network(model: Model) -> list[Any]:
         [unparse(formula) for formula in formulas[:1] if model.prediction],
         *([[_carried(c) for c in model.carried if c.name in needed]] if model.carried else []),
     ]
+
+
+def _each_step(each: EachStep | None) -> list[Any]:
+    """What the left side of an equation says whose formula gives all of each step."""
+    if each is None:
+        return []
+    return [[each.index, each.along, [size and unparse(size) for size in each.sizes]]]
 
 
 def _carried(carried: CarriedSpec) -> list[Any]:

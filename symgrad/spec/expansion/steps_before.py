@@ -15,8 +15,8 @@ from symgrad.errors import SpecError
 from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Node
-from symgrad.spec.language.trees import calls, transform, values_in, walk
-from symgrad.spec.model import CarriedSpec, EquationSpec, StartSpec
+from symgrad.spec.language.trees import calls, is_number, transform, values_in, walk
+from symgrad.spec.model import CarriedSpec, EachStep, EquationSpec, StartSpec
 from symgrad.spec.reads import asks_for_derivative
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.taken_names import unused
@@ -55,6 +55,30 @@ def with_carried(
     return changed, tuple(carrier.carried())
 
 
+def with_rows_said(
+    spec: Spec, equations: Sequence[EquationSpec], starts: Sequence[StartSpec]
+) -> tuple[EquationSpec, ...]:
+    """The equations where the first axis of a step is that of the rows: if they do not say it, and all rows
+    start alike, with a number or a parameter of fewer axes.
+    """
+    rows, axes = spec.batch_axis, {parameter.name: len(parameter.axes) for parameter in spec.parameters}
+
+    def is_alike(start: StartSpec, each: EachStep) -> bool:
+        named = start.formula.id if isinstance(start.formula, Name) else ""
+        return is_number(start.formula) or axes.get(named, len(each.sizes)) < len(each.sizes) - 1
+
+    def said(equation: EquationSpec) -> EquationSpec:
+        each = equation.each
+        if each is None or not (rows and each.along and each.sizes[0] is None and len(each.sizes) > 2):
+            return equation
+        if not any(start.name == equation.name and is_alike(start, each) for start in starts):
+            return equation
+        sizes = (Name(rows, equation.at), *each.sizes[1:])
+        return replace(equation, each=replace(each, sizes=sizes))
+
+    return tuple(map(said, equations))
+
+
 def refuse_with_carried(
     spec: Spec, equations: Sequence[EquationSpec], carried: Sequence[CarriedSpec]
 ) -> None:
@@ -82,7 +106,7 @@ def refuse_with_carried(
 def _read_by(equation: EquationSpec) -> set[str]:
     """The names of values that an equation reads, without its indices and those of its reductions."""
     bound = (bound_names(call) for call in calls(equation.formula) if call.function in REDUCTIONS)
-    return values_in(equation.formula).difference(equation.indices or (), *bound)
+    return values_in(equation.formula).difference(equation.index_names, *bound)
 
 
 def _circles(equations: Sequence[EquationSpec]) -> dict[str, frozenset[str]]:
@@ -117,9 +141,9 @@ class _Carrier:
 
         formula = transform(equation.formula, change)
         for name in circle & {n.id for n in walk(formula) if isinstance(n, Name)}:
-            if equation.indices is None or name not in equation.indices:
+            if name not in equation.index_names:
                 problem = f"'{equation.name}' reads '{name}', which is made of it, as a whole"
-                remedy = "a recurrence reads the step before: h[n,t,i] may read h[n,t-1,j]"
+                remedy = "read it step by step: z[:, t] may read h[:, t-1] or h[:, t], z[n,t,i] h[n,t-1,j]"
                 raise SpecError(problem, at=equation.at, remedy=remedy)
         return replace(equation, formula=formula)
 
@@ -137,10 +161,10 @@ class _Carrier:
         if start is None:
             return self._without_start(node, equation)
         along = start.along
-        if len(node.indices) != len(start.indices):
+        if len(node.indices) <= along:
             return node
         place = node.indices[along]
-        steps = _moved(place, equation.indices or ())
+        steps = _moved(place, equation.index_names)
         if steps is None:
             if node.tensor not in circle:
                 return node
@@ -161,7 +185,7 @@ class _Carrier:
 
     def _without_start(self, node: Index, equation: EquationSpec) -> Node:
         """A read of what has no start: right only of an equation above, at the same step."""
-        moved = [(n, _moved(p, equation.indices or ())) for n, p in enumerate(node.indices)]
+        moved = [(n, _moved(p, equation.index_names)) for n, p in enumerate(node.indices)]
         steps = self._steps_of(equation)
         shifted = [
             (n, *found)
@@ -175,7 +199,8 @@ class _Carrier:
             remedy = 'read the step before, h[n,t-1,i], and give it a start: "h[n,-1,i]": 0'
             raise SpecError(problem, at=node.at, remedy=remedy)
         number, _, by = shifted[0]
-        own = self.defined[node.tensor].indices or ()
+        source = self.defined[node.tensor]
+        own = source.indices or (*":" * number, *source.index_names)
         axis = own[number] if number < len(own) else "T"
         place = "-1" if by < 0 else f"{axis.upper()}"
         head = ",".join(place if n == number else i for n, i in enumerate(own))
@@ -190,11 +215,11 @@ class _Carrier:
         if not any(self._has_start(name) for name in circle):
             return None
         own = self.starts.get((equation.name, 1))
-        found = {(equation.indices or ())[own.along]} if own is not None else set()
+        found = {_index_at(equation, own.along)} if own is not None else set()
         for node in walk(equation.formula):
             start = self.starts.get((node.tensor, 1)) if isinstance(node, Index) else None
-            if start is not None and isinstance(node, Index) and len(node.indices) == len(start.indices):
-                moved = _moved(node.indices[start.along], equation.indices or ())
+            if start is not None and isinstance(node, Index) and len(node.indices) > start.along:
+                moved = _moved(node.indices[start.along], equation.index_names)
                 found |= {moved[0]} if moved is not None else set()
         return found
 
@@ -233,10 +258,13 @@ def _check_starts(defined: Mapping[str, EquationSpec], starts: Sequence[StartSpe
     seen: dict[Read, StartSpec] = {}
     for start in starts:
         equation = defined.get(start.name)
-        if equation is None or equation.indices is None:
+        if equation is None or not equation.index_names:
             problem = f"this is a start of '{start.name}', which no equation defines by its indices"
-            raise SpecError(problem, at=start.at, remedy=f'add "{start.name}[n,t,i]": ...')
-        if len(equation.indices) != len(start.indices):
+            left = f"{start.name}[{':,' * start.along}t]" if start.whole else f"{start.name}[n,t,i]"
+            raise SpecError(problem, at=start.at, remedy=f'add "{left}": ...')
+        if equation.each is not None:
+            _check_whole(equation, equation.each, start)
+        elif equation.indices is not None and len(equation.indices) != len(start.indices) and not start.whole:
             problem = f"'{start.name}' has {len(equation.indices)} axes, its start names {len(start.indices)}"
             raise SpecError(problem, at=start.at, remedy="name them all, and -1 for the step")
         first = seen.setdefault((start.name, 1), start)
@@ -249,6 +277,19 @@ def _check_starts(defined: Mapping[str, EquationSpec], starts: Sequence[StartSpe
         if start.steps > 1 and (start.name, 1) not in {(s.name, s.steps) for s in starts}:
             problem = f"'{start.name}' starts {_steps(start.steps)} {_side(start)}, and not one"
             raise SpecError(problem, at=start.at, remedy="give it a start at every step before")
+
+
+def _check_whole(equation: EquationSpec, each: EachStep, start: StartSpec) -> None:
+    """A start of whole steps gives a whole step, along the same axis."""
+    if not start.whole or start.along != each.along:
+        place = start.end or f"-{start.steps}"
+        problem = f"'{equation.left_side}' gives all of each step, this start does not"
+        raise SpecError(problem, at=start.at, remedy=f"write {equation.name}[{':,' * each.along}{place}]")
+
+
+def _index_at(equation: EquationSpec, along: int) -> str:
+    """The index of an equation that counts along an axis."""
+    return equation.each.index if equation.each is not None else (equation.indices or ())[along]
 
 
 def _check_order(equations: Sequence[EquationSpec]) -> None:

@@ -54,7 +54,10 @@ _HEAD = "a name, or a name with indices such as P[n,k] or P[n, k:10]"
 
 @dataclass(frozen=True)
 class Head:
-    """The name that an equation defines and its indices, each with the formula of its range if it has one."""
+    """The name that an equation defines and its indices, each with the formula of its range if it has one.
+
+    An axis that is taken whole, `:` or `:8`, is an index without a name.
+    """
 
     name: str
     indices: tuple[tuple[str, Node | None], ...]
@@ -85,7 +88,7 @@ def parse_condition(text: str, at: Position) -> Compare:
 
 
 def parse_head(text: str, at: Position) -> Head:
-    """The left side of an equation in index notation, `P[n, j:J]`.
+    """The left side of an equation in index notation, `P[n, j:J]`, or of each step, `h[:, t]`.
 
     Raises:
         SpecError: for anything else, at the place in the text.
@@ -98,15 +101,17 @@ def parse_head(text: str, at: Position) -> Head:
 
 
 def parse_entry(text: str, at: Position) -> Index | None:
-    """The entry that a left side names, `h[n, -1, i]`, or None where it has ranges.
+    """The entry that a left side names, `h[n, -1, i]` or `h[:, -1]`, or None where it has ranges.
 
     Raises:
         SpecError: for anything else, at the place in the text.
     """
     tree, reader = _parsed(text, at, _HEAD)
     node = reader.node(tree)
-    is_entry = isinstance(node, Index) and not any(isinstance(place, Slice) for place in node.indices)
-    return node if is_entry and isinstance(node, Index) else None
+    if not isinstance(node, Index):
+        return None
+    slices = [place for place in node.indices if isinstance(place, Slice)]
+    return node if all(place == Slice(None, None, None, place.at) for place in slices) else None
 
 
 def _parsed(text: str, at: Position, example: str) -> tuple[ast.expr, _Converter]:
@@ -266,14 +271,16 @@ class _Converter:
         return Index(tree.value.id, tuple(self.affine(p) for p in places), self.at(tree))
 
     def ranged(self, tree: ast.expr) -> tuple[str, Node | None]:
-        """`j` or `j:J` of a left side."""
+        """`j` or `j:J` of a left side, or an axis that is taken whole, `:` or `:J`."""
         match tree:
             case ast.Name(id=word):
                 return word, None
             case ast.Slice(lower=ast.Name(id=word), upper=ast.expr() as size, step=None):
                 return word, self.node(size)
+            case ast.Slice(lower=None, upper=size, step=None):
+                return "", None if size is None else self.node(size)
         at = self.at(tree)
-        remedy = "write P[n,k], or P[n, k:10] for an index with a range"
+        remedy = "write P[n,k], P[n, k:10] for an index with a range, or h[:, t] for each step"
         raise SpecError("an index on the left is a name", at=at, remedy=remedy)
 
     def affine(self, tree: ast.expr) -> Node:

@@ -100,6 +100,19 @@ def placed(node: Node, at: Position) -> Node:
     return transform(node, lambda part: replace(part, at=at))
 
 
+def with_whole_axes(node: Node, rank_of: Callable[[str], int | None]) -> Node:
+    """The formula where every axis that is not mentioned behind indices is taken whole: h[t] as h[t, :]."""
+
+    def change(part: Node) -> Node:
+        rank = rank_of(part.tensor) if isinstance(part, Index) else None
+        if not isinstance(part, Index) or rank is None or rank <= len(part.indices):
+            return part
+        rest = (Slice(None, None, None, part.at),) * (rank - len(part.indices))
+        return replace(part, indices=(*part.indices, *rest))
+
+    return transform(node, change)
+
+
 def is_number(node: Node) -> bool:
     """A formula of numbers only."""
     return all(isinstance(n, Number | Binary | Negate) for n in walk(node))

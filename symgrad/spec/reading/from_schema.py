@@ -108,7 +108,7 @@ def _with_known_numbers(spec: Spec) -> Spec:
         return with_sizes_in_indices(with_known_numbers(formula, (*taken, *indices)), sizes, indices)
 
     def equations(found: tuple[EquationSpec, ...]) -> tuple[EquationSpec, ...]:
-        return tuple(replace(e, formula=plain(e.formula, e.indices or ())) for e in found)
+        return tuple(replace(e, formula=plain(e.formula, e.index_names)) for e in found)
 
     def start(found: StartSpec) -> StartSpec:
         own = tuple(index for index in found.indices if index is not None)
@@ -122,8 +122,7 @@ def _with_known_numbers(spec: Spec) -> Spec:
     def network(found: NetworkSpec) -> NetworkSpec:
         own = (*taken, *found.arguments, *(equation.name for equation in found.equations))
         body = (
-            replace(e, formula=with_known_numbers(e.formula, (*own, *(e.indices or ()))))
-            for e in found.equations
+            replace(e, formula=with_known_numbers(e.formula, (*own, *e.index_names))) for e in found.equations
         )
         return replace(found, equations=tuple(body))
 

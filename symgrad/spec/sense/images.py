@@ -131,7 +131,8 @@ class Widths:
         self.matrices = {name for name, shape in shapes.items() if len(shape) > 1}
         self.known = {name: shape[-1] for name, shape in shapes.items() if shape}
         for equation in model.equations:
-            self.known[equation.name] = self.of(equation.formula) if equation.indices is None else None
+            is_plain = not equation.index_names
+            self.known[equation.name] = self.of(equation.formula) if is_plain else None
 
     def of(self, node: Node) -> int | None:
         """The size of the last axis of a formula's value."""

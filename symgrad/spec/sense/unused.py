@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, SpecWarning
 from symgrad.spec.language.trees import calls, names_in
-from symgrad.spec.reads import evaluation_reads, loss_reads, reached, read_by, read_inside, sources
+from symgrad.spec.reads import (
+    evaluation_reads,
+    loss_reads,
+    named_axes,
+    reached,
+    read_by,
+    read_inside,
+    sources,
+)
 from symgrad.spec.sense.argument_ranges import formulas
 
 if TYPE_CHECKING:
@@ -18,7 +26,7 @@ _REMEDY = "leave it out, or use it"
 
 
 def check_outputs(model: Model) -> None:
-    """Refuse an input as an output.
+    """Refuse an input as an output, and predictions of a size that only a target tells.
 
     Raises:
         SpecError: naming it.
@@ -30,6 +38,13 @@ def check_outputs(model: Model) -> None:
             raise SpecError(
                 f"the output '{name}' is an input", at=spec.place_of("outputs", name), remedy=remedy
             )
+    told = {axis for tensor in spec.inputs for axis in tensor.axes}
+    for axis in sorted(named_axes(model) - told):
+        target = next(tensor for tensor in spec.targets if axis in tensor.axes)
+        problem = (
+            f"what is predicted has the axis '{axis}', and only the target '{target.name}' says its size"
+        )
+        raise SpecError(problem, at=target.at, remedy=f"give it a size: axes: {{{axis}: 10}}, or an input")
 
 
 def unused(model: Model) -> Iterator[SpecWarning]:
@@ -99,7 +114,7 @@ def _axes(model: Model) -> Iterator[SpecWarning]:
     named = {axis for axes in (*declared, *learnt) for axis in axes if isinstance(axis, str)}
     named |= {n for axes in learnt for a in axes if not isinstance(a, int | str) for n in names_in(a)}
     named |= set[str]().union(*(names_in(formula) for formula in formulas(model)))
-    named |= set[str]().union(*(names_in(size) for e in model.equations for _, size in e.ranges))
+    named |= set[str]().union(*(names_in(size) for e in model.equations for size in e.said_sizes))
     for name, _ in spec.axes:
         if name not in named:
             yield SpecWarning(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.model import Model, ParameterAxis, TensorSpec
+from symgrad.spec.language.trees import values_in
+from symgrad.spec.model import EquationSpec, Model, ParameterAxis, TensorSpec
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.meaning import Formulas
 from symgrad.verifier.interpretation.philox_numbers import INFERENCE, Key
@@ -146,6 +147,8 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
     sizes = axis_sizes(model, data)
     formulas = Formulas(model.functions, sizes, dict(model.spec.axes), DOUBLE)
     shapes: dict[str, Shape] = {}
+    waiting: list[EquationSpec] = []
+    """Equations over parameters whose sizes are told by what a recurrence makes, which reads them."""
 
     def declare() -> None:
         for parameter in model.parameters:
@@ -153,6 +156,12 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
                 shape = tuple(_size(axis, sizes, formulas) for axis in parameter.axes)
                 shapes[parameter.name] = shape
                 formulas.tensors[parameter.name] = TensorValue(np.broadcast_to(0.5, shape), len(shape))
+        for equation in [e for e in waiting if not values_in(e.formula) & unknown()]:
+            waiting.remove(equation)
+            formulas.define(equation)
+
+    def unknown() -> set[str]:
+        return {p.name for p in model.parameters if p.name not in shapes} | {e.name for e in waiting}
 
     with np.errstate(all="ignore"):
         _define_given(formulas, model, data)
@@ -160,7 +169,9 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
         for equation in in_turn(model):
             if any(parameter.measured for parameter in model.parameters):
                 if isinstance(equation, Circle):
-                    evaluate(formulas, equation)
+                    evaluate(formulas, equation, declare)
+                elif values_in(equation.formula) & unknown():
+                    waiting.append(equation)
                 else:
                     formulas.define(equation)
                 declare()

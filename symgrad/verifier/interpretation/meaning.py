@@ -34,7 +34,7 @@ from symgrad.spec.language.syntax import (
     Slice,
     Transpose,
 )
-from symgrad.spec.language.trees import substitute
+from symgrad.spec.language.trees import substitute, with_whole_axes
 from symgrad.spec.reads import asks_for_derivative, read_by, read_inside
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS, ReductionRow
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from symgrad.spec.language.declared_ranges import Range
-    from symgrad.spec.model import EquationSpec, FunctionSpec
+    from symgrad.spec.model import EachStep, EquationSpec, FunctionSpec
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.slopes.dual_numbers import Duals
 
@@ -138,6 +138,8 @@ class Formulas:
 
     def equation(self, equation: EquationSpec, known: Mapping[str, int] | None = None) -> TensorValue:
         """The tensor an equation defines; `known` are sizes of its indices."""
+        if equation.each is not None:
+            return self._each_step(equation, equation.each)
         if equation.indices is None:
             return self.formula(equation.formula)
         formula = self._sized(equation.formula)
@@ -150,6 +152,42 @@ class Formulas:
             raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
         shape = tuple(sizes[name] for name in equation.indices)
         return TensorValue(self.arithmetic.library.broadcast_to(entry.array, shape), len(shape))
+
+    def _each_step(self, equation: EquationSpec, each: EachStep) -> TensorValue:
+        """The steps of an equation whose formula gives all of each."""
+        count = self.number_of_steps(equation, each, {})
+        scope = OUTERMOST.with_indices((each.index,), {each.index: count})
+        value = self.value(self.of_one_step(self._sized(equation.formula)), scope)
+        library = self.arithmetic.library
+        steps = library.broadcast_to(value.array, (count, *value.array.shape[1:]))
+        order = (*range(1, each.along + 1), 0, *range(each.along + 1, steps.ndim))
+        return TensorValue(library.permute(steps, order), value.rank + 1)
+
+    def number_of_steps(
+        self, equation: EquationSpec, each: EachStep, others: Mapping[str, tuple[int, ...]]
+    ) -> int:
+        """How many steps an equation goes through that gives all of each, where it reads `others` too.
+
+        Raises:
+            ShapeError: it is not known.
+        """
+        formula, shapes = self.sized(equation.formula, others), {**self._shapes(), **others}
+        size = each.sizes[each.along]
+        given = self._given_ranges(() if size is None else ((each.index, size),))
+        return index_sizes(formula, (each.index,), shapes, given, self.sizes)[each.index]
+
+    def said_sizes(self, each: EachStep) -> tuple[int, ...]:
+        """The sizes of one step, if the left side says all of them."""
+        others = [size for number, size in enumerate(each.sizes) if number != each.along]
+        return () if None in others else tuple(self.axis_size(size) for size in others if size is not None)
+
+    def of_one_step(self, formula: Node) -> Node:
+        """The formula where what is not mentioned of the axes behind steps is taken whole."""
+
+        def rank_of(name: str) -> int | None:
+            return self.tensors[name].rank if name in self.tensors else None
+
+        return with_whole_axes(formula, rank_of)
 
     def _given_ranges(self, ranges: Iterable[Range]) -> dict[str, int]:
         return {name: range_size(name, self._sized(size), self.sizes) for name, size in ranges}

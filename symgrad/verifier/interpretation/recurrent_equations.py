@@ -12,24 +12,28 @@ from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.syntax import Index, Name, Node, Number
 from symgrad.spec.language.trees import replaced, walk
 from symgrad.spec.model import CarriedSpec, EquationSpec
-from symgrad.spec.reads import sources
+from symgrad.spec.reads import sources, written_around
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST
 from symgrad.verifier.interpretation.tensors import TensorValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from symgrad.spec.model import Model
+    from symgrad.spec.model import EachStep, Model
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.meaning import Formulas
 
 
 @dataclass(frozen=True)
 class Circle:
-    """Equations that need each other at steps before, in the order of one step, and what is carried."""
+    """Equations that need each other at steps before, in the order of one step, and what is carried.
+
+    `written` are those of each step as they stand in the spec.
+    """
 
     equations: tuple[EquationSpec, ...]
     carried: tuple[CarriedSpec, ...]
+    written: tuple[EquationSpec, ...] = ()
 
 
 def in_turn(model: Model) -> Iterator[EquationSpec | Circle]:
@@ -43,25 +47,29 @@ def in_turn(model: Model) -> Iterator[EquationSpec | Circle]:
         own = tuple(carried[name] for name in group if name in carried)
         members = tuple(equations[name] for name in group if name in equations)
         if own:
-            yield Circle(members, own)
+            yield Circle(members, own, written_around(model, [group], group[0]))
         else:
             yield from members
 
 
-def evaluate(formulas: Formulas, circle: Circle) -> None:
+def evaluate(formulas: Formulas, circle: Circle, declare: Callable[[], None] = lambda: None) -> None:
     """Give values to the equations of a circle, and to what is carried between their steps.
+
+    `declare` is asked, behind each equation of the first step, for what follows from its size.
 
     Raises:
         SpecError, ShapeError: it is none that goes on step by step.
     """
-    _Steps(formulas, circle).run()
+    _Steps(formulas, circle, declare).run()
 
 
 class _Steps:
-    def __init__(self, formulas: Formulas, circle: Circle) -> None:
-        self.formulas, self.circle = formulas, circle
+    def __init__(self, formulas: Formulas, circle: Circle, declare: Callable[[], None]) -> None:
+        self.formulas, self.circle, self.declare = formulas, circle, declare
         self.along = {c.name: c.start.along for c in circle.carried}
+        self.along |= {e.name: e.each.along for e in circle.equations if e.each is not None}
         self.step = {e.name: self._step_of(e) for e in circle.equations}
+        self.begun = {c.name: formulas.formula(c.start.formula) for c in circle.carried if c.start.whole}
         self.shapes = self._shapes()
         self.made: dict[str, list[Array]] = {name: [] for name in self.along}
         first = circle.carried[0]
@@ -79,8 +87,12 @@ class _Steps:
             for carried in self.circle.carried:
                 self._let(carried.name, self.made[carried.name][-1])
             for equation in self.circle.equations:
-                self.made[equation.name].append(self._value(equation, formulas[equation.name], step))
-                self._let(equation.name, self.made[equation.name][-1])
+                value = self._value(equation, formulas[equation.name], step)
+                self.made[equation.name].append(value)
+                self._let(equation.name, value)
+                along, shape = self.along[equation.name], tuple(value.shape)
+                self.shapes[equation.name] = (*shape[:along], self.count, *shape[along + 1 :])
+                self.declare()
         for name, arrays in self.made.items():
             whole = self.formulas.arithmetic.library.concatenate(
                 arrays[:: -1 if self.back else 1], self.along[name]
@@ -107,6 +119,8 @@ class _Steps:
 
     def _step_of(self, equation: EquationSpec) -> str:
         """The index that counts the steps of an equation."""
+        if equation.each is not None:
+            return equation.each.index
         read = (n for n in walk(equation.formula) if isinstance(n, Index) and n.tensor in self.along)
         places = {n.indices[self.along[n.tensor]] for n in read}
         names = {place.id for place in places if isinstance(place, Name)}
@@ -126,19 +140,51 @@ class _Steps:
         for _ in range(len(self.along) + 1):
             for equation in (e for e in self.circle.equations if e.name not in found):
                 try:
-                    sizes = self.formulas.sizes_on_the_left(self._known(equation, found), found)
+                    shape = self._shape(self._known(equation, found), found)
                 except ShapeError as error:
                     problem = error
                     continue
-                found[equation.name] = tuple(sizes[name] for name in equation.indices or ())
+                found |= {equation.name: shape} if shape is not None else {}
             for carried in self.circle.carried:
                 source = self.formulas.tensors.get(carried.source)
-                shape = found.get(carried.source) or (source and tuple(source.array.shape))
-                if shape:
-                    found[carried.name] = shape
-        if problem is not None and found.keys() != self.along.keys():
+                outside = () if source is None else tuple(source.array.shape)
+                if known := found.get(carried.source, outside):
+                    found[carried.name] = known
+        if problem is not None and not found.keys() >= {c.name for c in self.circle.carried}:
             raise problem
         return found
+
+    def _shape(self, equation: EquationSpec, known: Mapping[str, tuple[int, ...]]) -> tuple[int, ...] | None:
+        """The shape of an equation; of one that gives all of each step, if its start or left side says it.
+
+        Raises:
+            ShapeError: it is not known.
+        """
+        each = equation.each
+        if each is None:
+            sizes = self.formulas.sizes_on_the_left(equation, known)
+            return tuple(sizes[name] for name in equation.indices or ())
+        begun = next((self.begun.get(c.name) for c in self.circle.carried if c.source == equation.name), None)
+        if begun is None:
+            return None
+        count = self._number_of_steps(known)
+        others = self.formulas.said_sizes(each) or tuple(begun.array.shape)
+        return (*others[: each.along], count, *others[each.along :])
+
+    def _number_of_steps(self, known: Mapping[str, tuple[int, ...]]) -> int:
+        """How many steps there are, as one of the equations that give all of each can tell.
+
+        Raises:
+            ShapeError: none can.
+        """
+        problem = ShapeError("nothing says how many steps there are")
+        for equation in self.circle.written:
+            if equation.each is not None:
+                try:
+                    return self.formulas.number_of_steps(self._known(equation, known), equation.each, known)
+                except ShapeError as error:
+                    problem = error
+        raise problem
 
     def _known(self, equation: EquationSpec, shapes: Mapping[str, tuple[int, ...]]) -> EquationSpec:
         """The equation without what has no known shape yet."""
@@ -165,14 +211,30 @@ class _Steps:
     def _value(self, equation: EquationSpec, at_step: EquationSpec, step: int) -> Array:
         """What an equation defines at a step, with an axis of size 1 there."""
         formulas, names = self.formulas, equation.indices or ()
-        sizes = dict(zip(names, self.shapes[equation.name], strict=True))
+        if equation.each is not None:
+            return self._shifted(equation, self._whole_step(at_step, equation.each, step), step)
+        shape = self.shapes.get(equation.name) or self._shape(equation, self.shapes) or ()
+        sizes = dict(zip(names, shape, strict=True))
         scope = OUTERMOST.with_indices(names, sizes).at_step(self.step[equation.name], step)
         entry = formulas.value(formulas.sized(at_step.formula, self.shapes), scope)
         shape = tuple(1 if name == self.step[equation.name] else sizes[name] for name in names)
         if entry.rank:
             problem = f"each entry of '{equation.name}' must be one number"
             raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
-        value = formulas.arithmetic.library.broadcast_to(entry.array, shape)
+        return self._shifted(equation, formulas.arithmetic.library.broadcast_to(entry.array, shape), step)
+
+    def _whole_step(self, at_step: EquationSpec, each: EachStep, step: int) -> Array:
+        """All that an equation gives of a step, with an axis of size 1 there."""
+        formulas = self.formulas
+        scope = OUTERMOST.with_indices((each.index,), {each.index: self.count}).at_step(each.index, step)
+        formula = formulas.of_one_step(formulas.sized(at_step.formula, self.shapes))
+        value = formulas.value(formula, scope).array
+        order = (*range(1, each.along + 1), 0, *range(each.along + 1, value.ndim))
+        return formulas.arithmetic.library.permute(value, order)
+
+    def _shifted(self, equation: EquationSpec, value: Array, step: int) -> Array:
+        """What an equation gives of a step, with what is added to it there."""
+        formulas = self.formulas
         shift = formulas.shifts.get(equation.name)
         if shift is None:
             return value
@@ -182,6 +244,10 @@ class _Steps:
     def _start(self, carried: CarriedSpec) -> Array:
         """What is carried to the first step, with an axis of size 1 there."""
         start, shape = carried.start, self.shapes[carried.name]
+        if start.whole:
+            step = (*shape[: start.along], *shape[start.along + 1 :])
+            begun = self.formulas.arithmetic.library.broadcast_to(self.begun[carried.name].array, step)
+            return begun.reshape((*shape[: start.along], 1, *shape[start.along + 1 :]))
         names = tuple(name for name in start.indices if name is not None)
         others = tuple(size for number, size in enumerate(shape) if number != start.along)
         equation = EquationSpec(start.name, names, start.formula, start.at)

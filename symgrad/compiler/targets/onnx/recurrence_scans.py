@@ -61,9 +61,14 @@ class _Scan:
         following = [self._following(inside, body, name) for name in carried]
         made = [*carried, *(equation.target for equation in at_step)]
         kept = [self._named(inside, f"{stem}/{name}_of_step", body.results[name]) for name in made]
+        inputs = [self._value(program.tensor[name], given[name]) for name in given]
+        scanned = [results[name] for name, _ in self.slices]
+        if not scanned:  # nothing but the start drives it: a Scan counts its steps by something
+            scanned = [ops.of("Expand", ops.number(0), self.equations.size(self.recurrence.axis))]
+            inputs.append(helper.make_tensor_value_info(f"{stem}/none_at_step", ops.element, []))
         graph = inside.graph(
             f"{stem}/step",
-            [self._value(program.tensor[name], given[name]) for name in given],
+            inputs,
             [*map(self._anything, following), *map(self._anything, kept)],
             "",
         )
@@ -71,12 +76,12 @@ class _Scan:
         way = int(self.recurrence.back)
         found = ops.several(
             "Scan",
-            [*(self._start(name) for name in carried), *(results[name] for name, _ in self.slices)],
+            [*(self._start(name) for name in carried), *scanned],
             [f"{stem}/{name}_last" for name in carried] + [f"{stem}/{name}_whole" for name in made],
             body=graph,
-            num_scan_inputs=len(self.slices),
-            scan_input_axes=[place for _, place in self.slices],
-            scan_input_directions=[way] * len(self.slices),
+            num_scan_inputs=len(scanned),
+            scan_input_axes=[place for _, place in self.slices] or [0],
+            scan_input_directions=[way] * len(scanned),
             scan_output_axes=[self.places[name] for name in made],
             scan_output_directions=[way] * len(made),
         )

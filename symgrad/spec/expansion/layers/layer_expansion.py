@@ -26,6 +26,7 @@ from symgrad.spec.expansion.layers.layer_calls import (
     without_activation,
 )
 from symgrad.spec.expansion.layers.layer_writing import stated, written
+from symgrad.spec.expansion.own_steps import brought_along
 from symgrad.spec.expansion.resolve import ZERO, resolve_init
 from symgrad.spec.language.known_numbers import with_sizes_in_indices
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Node, Number
@@ -34,6 +35,7 @@ from symgrad.spec.language.unparse import unparse
 from symgrad.spec.library.layer_entries import is_absent
 from symgrad.spec.library.settings.hidden_places import HIDING
 from symgrad.spec.model import (
+    EachStep,
     EquationSpec,
     InitSpec,
     ParameterAxis,
@@ -67,10 +69,13 @@ class LayerExpander:
         self.states: list[StateSpec] = []
         self.taken = names_taken(spec) | {e.name for e in self.declared}
         self.formulas: dict[str, str] = {}
+        self.each: EachStep | None = None
+        """The steps of what is brought along by the equation at hand, if that is one of each step."""
 
     def run(self) -> None:
         """Fill `equations` and `parameters`."""
         for equation in self.declared:
+            self.each = brought_along(equation.each)
             self._expand(equation)
 
     def _expand(self, equation: EquationSpec) -> None:
@@ -86,7 +91,7 @@ class LayerExpander:
             raise SpecError(
                 f"{found[0].function} cannot stand in index notation",
                 at=found[0].at,
-                remedy="give the layer an equation of its own",
+                remedy='give the layer an equation of its own, of each step "z[:, t]": dense(h[:, t-1], 8)',
             )
         owner = equation.label or equation.name
         total = Counter(is_activation(c.function) for c in found)
@@ -143,6 +148,8 @@ class LayerExpander:
         states = self._create_states(form, values, owner, suffix, call.at)
         known |= states
         self._demand(entry, form, known, call.at)
+        if self.each is not None:
+            _check_one_step(entry, form, call)
         for start in form.starts:
             name = self._claim(start.name, owner, suffix)
             known[start.name] = Name(name, call.at)
@@ -186,7 +193,8 @@ class LayerExpander:
 
     def _written(self, equation: EquationSpec, known: Arguments, at: Position) -> EquationSpec:
         """An equation of the library over the tensors, numbers and sizes of this spec."""
-        found = written(equation, known, self.taken, at)
+        taken = self.taken if self.each is None else self.taken | {self.each.index}
+        found = written(equation, known, taken, at)
         formula = with_sizes_in_indices(found.formula, dict(self.spec.axes), found.indices or ())
         return replace(found, formula=formula)
 
@@ -202,6 +210,9 @@ class LayerExpander:
             axes = ", ".join(map(str, declared.axes)) if declared else "batch"
             shown = named if declared else "x"
             given = self.formulas.get(named, named)
+            if self.each is not None:
+                problem = f"{call.function} takes integer labels by their name, not '{given}'"
+                raise SpecError(problem, at=call.at, remedy="give it an equation outside of the steps")
             raise SpecError(
                 f"{call.function} takes integer labels, '{given}' has none",
                 at=call.at,
@@ -246,7 +257,7 @@ class LayerExpander:
         return claimed
 
     def _define(self, equation: EquationSpec) -> Name:
-        self.equations.append(equation)
+        self.equations.append(replace(equation, each=self.each))
         return Name(equation.name, equation.at)
 
     def _claim(self, name: str, owner: str, suffix: str) -> str:
@@ -331,6 +342,24 @@ def _check_tensors(entry: library.Layer, operands: Arguments) -> None:
             raise SpecError(
                 problem, at=node.at, remedy=f"expected a tensor{axes}, by its name or as a formula"
             )
+
+
+def _check_one_step(entry: library.Layer, form: library.LayerForm, call: Call) -> None:
+    """Refuse what cannot be made anew at every step.
+
+    Raises:
+        SpecError: a layer whose states live on from batch to batch, or that goes through steps of its own.
+    """
+    if form.states:
+        problem = (
+            f"{entry.name} keeps '{form.states[0].name}' from batch to batch, and stands in a step of many"
+        )
+        has_choice = "momentum" in dict(entry.signature.defaults)
+        remedy = f"write {entry.name}(momentum=false)" if has_choice else "take a layer without states"
+        raise SpecError(problem, at=call.at, remedy=f"{remedy}, or give it an equation outside of the steps")
+    if form.starts:
+        problem = f"{entry.name} goes through steps of its own, and stands in one step"
+        raise SpecError(problem, at=call.at, remedy="give it an equation outside of the steps")
 
 
 def _flag(name: str, values: Arguments) -> bool:

@@ -10,11 +10,12 @@ from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.layers.layer_expansion import LayerExpander
 from symgrad.spec.expansion.layers.layer_writing import stated, written
+from symgrad.spec.expansion.own_steps import brought_along
 from symgrad.spec.language.builtins import DERIVATIVE, UNIFORM
 from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.syntax import Call, Compare, Name, Node
 from symgrad.spec.language.trees import calls, is_number, transform, values_in
-from symgrad.spec.model import EquationSpec, ShapeDemand, SizeDemand, TensorSpec
+from symgrad.spec.model import EachStep, EquationSpec, ShapeDemand, SizeDemand, TensorSpec
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ class NetworkExpander:
         self.taken = layers.taken | {e.name for e in (*layers.equations, *spec.manual)}
         self.equations: list[EquationSpec] = []
         self.bodies: dict[str, _Body] = {}
-        self.values: dict[tuple[str, tuple[Node, ...]], Name] = {}
+        self.values: dict[tuple[str, tuple[Node, ...], EquationSpec | None], Name] = {}
         self.open: list[str] = []
         self.given: dict[str, list[tuple[str, ...]]] = {}
         """What calls of a network give it, of those that give nothing but tensors."""
         self.alike: Mapping[str, str] = {}
         """Tensors that are none of the model's, each with one that it is like."""
+        self.outer: EquationSpec | None = None
+        """The equation at hand, if that is one of each step."""
 
     def run(self, equations: Iterable[EquationSpec], loss: Node | None) -> Node | None:
         """Fill `equations`, and add to parameters and demands; the loss without calls of networks.
@@ -62,7 +65,9 @@ class NetworkExpander:
         """
         _check_names(self.spec)
         for equation in equations:
+            self.outer = equation if equation.each is not None else None
             self._equation(equation)
+        self.outer = None
         return self._without_calls(loss) if loss is not None else None
 
     def check_called(self) -> None:
@@ -86,7 +91,7 @@ class NetworkExpander:
         """
         alone = copy(self)
         alone.equations, alone.demands, alone.values, alone.given = [], [], {}, {}
-        alone.taken, alone.alike = {*taken, *alike}, alike
+        alone.taken, alone.alike, alone.outer = {*taken, *alike}, alike, None
         alone._called(call)
         return tuple(alone.equations)
 
@@ -96,7 +101,9 @@ class NetworkExpander:
         if equation.indices is not None:
             for call in (call for call in calls(formula) if call.function in self.known):
                 problem = f"{call.function} cannot stand in index notation"
-                raise SpecError(problem, at=call.at, remedy="give the call an equation of its own")
+                remedy = "give the call an equation of its own, of each step "
+                remedy += f'"z[:, t]": {call.function}(h[:, t-1])'
+                raise SpecError(problem, at=call.at, remedy=remedy)
         if isinstance(formula, Call) and formula.function in self.known:
             arguments = tuple(map(self._without_calls, formula.arguments))
             value = self._called(replace(formula, arguments=arguments), equation.name)
@@ -124,7 +131,7 @@ class NetworkExpander:
             way = " -> ".join((*self.open[self.open.index(network.name) :], network.name))
             problem = f"the network '{network.name}' calls itself: {way}"
             raise SpecError(problem, at=call.at, remedy="write it without recursion")
-        key = (network.name, call.arguments)
+        key = (network.name, call.arguments, self.outer)
         if key in self.values:
             return self.values[key]
         name = name or self._unused(_name_of(call, network))
@@ -157,7 +164,7 @@ class NetworkExpander:
             for argument, value in zip(network.arguments, call.arguments, strict=True)
         }
         tensors = tuple(value.id for value in given.values() if isinstance(value, Name))
-        if len(tensors) == len(given):
+        if len(tensors) == len(given) and self.outer is None:
             self.given.setdefault(network.name, []).append(tensors)
         if network.layers:
             given = {_COLUMNS: self._columns(tuple(given.values()), name, call.at)}
@@ -173,10 +180,11 @@ class NetworkExpander:
         if is_first:
             self._measure(body, known)
         self.demands += [asked for demand in body.demands for asked in _demanded(demand, known, at)]
-        taken = self.taken | known.keys()
+        taken = self.taken | known.keys() | {*(self.outer.index_names if self.outer is not None else ())}
         for equation in body.equations:
             made = written(replace(equation, label=""), known, taken, at)
-            self._equation(replace(made, name=own[equation.name].id))
+            inner = own[equation.name].id
+            self._equation(replace(made, name=inner, each=self._steps_of(inner)))
         return Name(name, call.at)
 
     def _given(self, value: Node, name: str) -> Node:
@@ -235,8 +243,14 @@ class NetworkExpander:
                 self.parameters[number] = replace(parameter, axes=tuple(axes))
 
     def _define(self, name: str, formula: Node) -> Name:
-        self.equations.append(EquationSpec(name, None, formula, formula.at))
+        self.equations.append(EquationSpec(name, None, formula, formula.at, each=self._steps_of(name)))
         return Name(name, formula.at)
+
+    def _steps_of(self, name: str) -> EachStep | None:
+        """The steps of what a call defines: those of the equation at hand, if that is given its name."""
+        if self.outer is None:
+            return None
+        return self.outer.each if name == self.outer.name else brought_along(self.outer.each)
 
     def _unused(self, name: str) -> str:
         found = unused(name, self.taken)
@@ -305,7 +319,7 @@ def _check_reads(
     outside -= {*given, *(equation.name for equation in equations)}
     for equation in equations:
         bound = {name for call in calls(equation.formula) for name in bound_names(call)}
-        read = sorted(values_in(equation.formula) & outside - bound - {*(equation.indices or ())})
+        read = sorted(values_in(equation.formula) & outside - bound - {*equation.index_names})
         if read:
             with_it = f"{network.name}({', '.join((*network.arguments, read[0]))})"
             problem = f"the network '{network.name}' reads '{read[0]}', which is no argument of it"

@@ -151,7 +151,9 @@ def _local(part: EquationSpec | FunctionSpec | StartSpec) -> set[str]:
     """The names that stand for no tensor in it: a function's arguments, an equation's indices."""
     if isinstance(part, FunctionSpec):
         return {*part.arguments, *(name for name, _ in part.defaults)}
-    return {name for name in part.indices or () if name is not None}
+    if isinstance(part, EquationSpec):
+        return {*part.index_names}
+    return {name for name in part.indices if name is not None}
 
 
 def _reached(

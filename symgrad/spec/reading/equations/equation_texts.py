@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_head
 from symgrad.spec.language.names import check_name
-from symgrad.spec.model import EquationSpec
+from symgrad.spec.model import EachStep, EquationSpec
 from symgrad.spec.reading.equations.several_names import named_parts
 from symgrad.spec.reading.located import formula_at
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.errors import Position
+    from symgrad.spec.language.formula import Head
     from symgrad.spec.reading.document import Document, Key
 
 
@@ -36,9 +37,27 @@ def _equation(key: Key, text: str, document: Document) -> EquationSpec:
     if "[" not in name:
         return EquationSpec(check_name(name, at), None, formula_at(document, key, text), at)
     head = parse_head(name, at)
+    formula = formula_at(document, key, text)
+    if any(not index for index, _ in head.indices):
+        return EquationSpec(check_name(head.name, at), None, formula, at, each=_each_step(head, at))
     indices = _distinct(tuple(name for name, _ in head.indices), at)
     ranges = tuple((name, size) for name, size in head.indices if size is not None)
-    return EquationSpec(check_name(head.name, at), indices, formula_at(document, key, text), at, ranges)
+    return EquationSpec(check_name(head.name, at), indices, formula, at, ranges)
+
+
+def _each_step(head: Head, at: Position) -> EachStep:
+    """What a left side says that takes axes whole: one index counts steps.
+
+    Raises:
+        SpecError: none does, or several.
+    """
+    along = [number for number, (index, _) in enumerate(head.indices) if index]
+    if len(along) != 1:
+        problem = f"'{head.name}' takes axes whole and has {len(along)} indices"
+        remedy = f"one index counts steps: {head.name}[:, t]; or give each axis an index: {head.name}[n,t,i]"
+        raise SpecError(problem, at=at, remedy=remedy)
+    index = check_name(head.indices[along[0]][0], at)
+    return EachStep(index, along[0], tuple(size for _, size in head.indices))
 
 
 def _distinct(indices: tuple[str, ...], at: Position) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.formula import parse_entry
 from symgrad.spec.language.names import check_name
-from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number, Slice
 from symgrad.spec.model import StartSpec
 from symgrad.spec.reading.located import formula_at
 
@@ -48,17 +48,25 @@ def _start(key: Key, text: str, axes: Collection[str], document: Document) -> St
         problem = f"step 0 of '{entry.tensor}' is the first that its equation gives, and no start"
         raise SpecError(problem, at=at, remedy=_FORM)
     indices = tuple(
-        place.id if isinstance(place, Name) and steps is None else None
-        for place, steps in zip(entry.indices, places, strict=True)
+        _named(place) if steps is None else None for place, steps in zip(entry.indices, places, strict=True)
     )
     named = [name for name in indices if name is not None]
-    if indices.count(None) != 1 or len({*named}) < len(named):
-        problem = f"a start of '{entry.tensor}' has one place in time, and an index for each other axis"
+    is_whole = {*named} == {":"}
+    named = [] if is_whole else named
+    if ":" in named or indices.count(None) != 1 or len({*named}) < len(named):
+        problem = f"a start of '{entry.tensor}' has one place in time, and an index for each other axis, or :"
         raise SpecError(problem, at=at, remedy=_FORM)
     for name in named:
         check_name(name, at)
     steps, end = next(found for found in places if found is not None)
     return StartSpec(check_name(entry.tensor, at), indices, steps, end, formula_at(document, key, text), at)
+
+
+def _named(place: Node) -> str | None:
+    """The name of an index, or the colon of an axis that is taken whole."""
+    if isinstance(place, Slice):
+        return ":"
+    return place.id if isinstance(place, Name) else None
 
 
 def _entry(text: str) -> Index | None:

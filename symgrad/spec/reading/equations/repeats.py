@@ -112,7 +112,7 @@ def equations_repeated(
 def _renamed(equation: EquationSpec, names: Mapping[str, str]) -> Node:
     """The formula over tensors of other names; what runs over an axis keeps its own."""
     indices = (place for node in walk(equation.formula) if isinstance(node, Index) for place in node.indices)
-    running = {*(equation.indices or ()), *(n.id for i in indices for n in walk(i) if isinstance(n, Name))}
+    running = {*equation.index_names, *(n.id for i in indices for n in walk(i) if isinstance(n, Name))}
     known = {old: new for old, new in names.items() if old not in running}
 
     def change(node: Node) -> Node:

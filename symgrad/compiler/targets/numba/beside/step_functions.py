@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _DOC = (
     "One step of time: what is predicted there, as predict has it, and what is carried to the next step.",
     "",
-    "It begins with step(params, None, {given}) and goes on with step(params, carry, {given}), {given} being",
-    "those of one step, without the axis of steps. What looks at the last step sees this one.",
+    "It begins with step(params, None{given}) and goes on with step(params, carry{given}). It is given what",
+    "is of one step, without the axis of steps. What looks at the last step sees this one.",
 )
 
 
@@ -45,7 +45,7 @@ def computed(calls: Signatures, found: LoweredBeside[StepPlan]) -> Iterator[Defi
 def offered(found: LoweredBeside[StepPlan]) -> Definition:
     """What callers use."""
     given = [found.drivers.names[t.name] for t in _given(found) if t.name not in found.planned.step.carried]
-    doc = tuple(line.format(given=", ".join(given)) for line in _DOC)
+    doc = tuple(line.format(given="".join(f", {name}" for name in given)) for line in _DOC)
     line = f"return _stepped(params, carry, {as_tuple(given)})"
     return Definition(STEP_FUNCTION, listed(["params", "carry", *given]), doc, (line,))
 
