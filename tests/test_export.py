@@ -38,7 +38,7 @@ CLASSES: dict[str, Any] = {
     "layers": ["dense(6, activation=gelu)", "dense(3)"],
     "loss": "softmax_cross_entropy",
 }
-RANDOM_KINDS = ("scalars", "tensors", "indexed", "graph", "sequence", "recurrent")
+RANDOM_KINDS = ("scalars", "tensors", "indexed", "graph", "sequence", "recurrent", "whole_steps")
 
 
 def answers(file: bytes, data: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from fuzz.sequences import sequence_spec
 from fuzz.shrink import shrunk
 from fuzz.tensor_programs import indexed_spec, tensor_spec
 from fuzz.two_modes import modes_spec
+from fuzz.whole_steps import whole_steps_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +55,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "derivatives": derivative_spec,
     "derived": derived_spec,
     "recurrent": recurrent_spec,
+    "whole_steps": whole_steps_spec,
     "modes": modes_spec,
     "chance": chance_spec,
 }

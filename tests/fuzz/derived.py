@@ -15,7 +15,7 @@ from fuzz.meaning import run_steps, scope_at, steps_of
 from fuzz.modules import with_garbage
 from fuzz.networks import graph_spec
 from fuzz.oracle import evaluate
-from fuzz.recurrent import recurrent_spec, written_out
+from fuzz.recurrent import recurrent_spec, step_by_step
 from fuzz.sequences import sequence_spec
 from fuzz.tensor_programs import tensor_spec
 from symgrad.errors import SpecError, SymgradWarning
@@ -94,7 +94,7 @@ def judge_derived(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         except SpecError as error:
             return _refused(spec, by_rows, error)
     for _ in range(TRIES):
-        written = written_out({k: v for k, v in spec.items() if k != "derive"})
+        written = step_by_step({k: v for k, v in spec.items() if k != "derive"})
         arrays = drawn_data(written, dict(module.SHAPES), rng, False, written.get("axes"))
         point = Meaning(written, arrays)
         v, w = ({n: rng.normal(size=s) for n, s in module.SHAPES.items()} for _ in range(2))

@@ -80,7 +80,7 @@ def layout(by_rows: bool) -> Iterator[None]:
         yield
 
 
-OF_THE_JUDGE = ("chain", "steps", "written", "marked")
+OF_THE_JUDGE = ("chain", "steps", "written", "marked", "instead")
 """What of a spec only the drawing of data, or a judge, reads."""
 
 

@@ -39,6 +39,7 @@ JUDGES = {
     "layered": judge_layered,
     "magnitudes": judge_magnitudes,
     "recurrent": judge_recurrent,
+    "whole_steps": judge_recurrent,
     "modes": judge_modes,
     "chance": judge_modes,
 }

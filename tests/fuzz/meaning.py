@@ -78,7 +78,8 @@ def run_steps(
 def steps_of(spec: Spec) -> list[tuple[str, str, str]]:
     """The equations in order: left side, formula, and what the parameters of its layers are named after."""
     if "layers" not in spec:
-        return [(key, formula, key) for key, formula in spec["equations"].items()]
+        owners = spec.get("owners", {})
+        return [(key, formula, owners.get(key, key)) for key, formula in spec["equations"].items()]
     steps: list[tuple[str, str, str]] = []
     _add_chain(spec["layers"], next(iter(spec["inputs"])), 0, steps)
     return steps

@@ -379,16 +379,17 @@ def spec_of(draw: Recurrences, names: list[str]) -> Spec:
     }
 
 
-def written_out(spec: Spec) -> Spec:
+def step_by_step(spec: Spec) -> Spec:
     """The spec with an equation for each step, where it has recurrences."""
     if "written" not in spec:
         return plain(spec)
-    return {**plain(spec), "axes": {"T": spec["steps"]}, "equations": spec["written"]}
+    fixed = {"axes": {"T": spec["steps"]}, "equations": spec["written"]}
+    return {**plain(spec), **fixed, **spec.get("instead", {})}
 
 
 def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     """The module against the same equations written out step by step, by the oracle, and by symgrad."""
-    own, written, steps = plain(spec), written_out(spec), int(spec["steps"])
+    own, written, steps = plain(spec), step_by_step(spec), int(spec["steps"])
     module = module_of(own, by_rows)
     point = sound_point(written, dict(module.SHAPES), random, {"T": steps})
     if point is None:
@@ -396,21 +397,20 @@ def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     outcomes = []
     for garbage in GARBAGE:
         filled = with_garbage(module, garbage)
-        outcomes += [compared(own, filled, point), _in_time(filled, point)]
+        outcomes += [compared(own, filled, point), _in_time(filled, point, steps)]
     outcomes.append(as_the_verifier_reads(own, point))
-    if random.random() < WRITTEN_OUT:
+    if random.random() < WRITTEN_OUT and "instead" not in spec:
         outcomes.append(compared(written, module_of(written, by_rows), point))
     return next((outcome for outcome in outcomes if outcome.failed), outcomes[0])
 
 
-def _in_time(module: Any, point: Point) -> Outcome:
+def _in_time(module: Any, point: Point, count: int) -> Outcome:
     """One step of time after the other, where the module has such, against the outputs by the oracle."""
     if not hasattr(module, "step"):
         return Outcome("right")
     params = module.unflatten(np.concatenate([np.ravel(point.arrays[name]) for name in module.SHAPES]))
     steps, carry, found = module.STEPS, None, []
     inputs = {name: point.arrays[name] for name in module.STEP_INPUTS}
-    count = next(inputs[name].shape[place] for name, place in steps.items() if name in inputs)
     for number in range(count):
         given = (a.take(number, steps[name]) if name in steps else a for name, a in inputs.items())
         predicted, carry = module.step(params, carry, *given)
