@@ -66,10 +66,14 @@ class Bounds:
         return self._taken(definition.at(expr.indices)) if definition is not None and is_formula else expr
 
     def taken(self, expr: sp.Expr) -> sp.Expr:
-        """The expression with the branch in place of each choice of which it is known to be taken."""
+        """The expression with the branch in place of each choice of which it is known to be taken.
+
+        It stays as it is where something would be divided by 0 with it.
+        """
         if not self.true:
             return expr
-        return expr.xreplace({choice: self._taken(choice) for choice in expr.atoms(sp.Piecewise)})
+        taken = expr.xreplace({choice: self._taken(choice) for choice in expr.atoms(sp.Piecewise)})
+        return expr if taken.has(sp.zoo, sp.nan) else taken
 
     def _taken(self, formula: sp.Expr) -> sp.Expr:
         for value, condition in formula.args if isinstance(formula, sp.Piecewise) else ():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from symgrad.calculus.terms import Named
+from symgrad.calculus.terms import Entry, Named, delta
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,26 +124,25 @@ def with_parts(expr: sp.Expr, change: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
 
 
 def with_names(expr: sp.Expr) -> tuple[sp.Expr, dict[sp.Expr, sp.Expr]]:
-    """The expression with names for its choices, and the choices by name.
+    """The expression with names for calls of functions and choices, and what they stand for.
 
     SymPy makes a choice of powers of the power of a choice: with names they are powers of one name again.
     """
-    choices: dict[sp.Expr, sp.Expr] = {}
+    meaning: dict[sp.Expr, sp.Expr] = {}
     named: dict[sp.Expr, sp.Expr] = {}
-    for choice in sorted(expr.atoms(sp.Piecewise), key=_size):
+    calls = (call for call in expr.atoms(sp.Function) if not isinstance(call, Entry | delta))
+    for call in sorted(calls, key=_size):
         powers = (
-            name**n
-            for name, base in choices.items()
-            for n in (1, -1, 2, -2, 3, -3, 4, -4)
-            if choice == base**n
+            name**n for name, base in meaning.items() for n in (1, -1, 2, -2, 3, -3, 4, -4) if call == base**n
         )
-        known = next(powers, None)
+        known = next(powers, None) if isinstance(call, sp.Piecewise) else None
         if known is None:
-            base, name = min(choice, 1 / choice, key=_size), sp.Dummy(real=True)
-            choices[name] = base
-            known = name if base == choice else 1 / name
-        named[choice] = known
-    return expr.xreplace(named), choices
+            base = min(call, 1 / call, key=_size)
+            name = sp.Dummy(real=True)
+            meaning[name] = base
+            known = name if base == call else 1 / name
+        named[call] = known
+    return expr.xreplace(named), meaning
 
 
 def _size(expr: sp.Expr) -> tuple[int, str]:

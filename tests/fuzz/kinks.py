@@ -79,6 +79,8 @@ def judge_kinks(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         around = [_slopes(spec, arrays, way, exact.loss) for way in WAYS]
         if not all(_is_tame(far, near) for far, near in around):
             continue
+        if not all(_is_without_poles(spec, arrays, way) for way in WAYS):
+            continue  # it divides by 0 there too
         limit = _limit(spec, np.array(around))
         for garbage in GARBAGE:
             with_garbage(module, garbage)
@@ -113,6 +115,11 @@ def _slopes(
         is_near = known.finite and abs(meaning(spec, there, {}).loss - loss) < 1e-2
         found.append(np.concatenate([*known.gradient.values()]) if is_near else np.full(2, np.inf))
     return found[0], found[1]
+
+
+def _is_without_poles(spec: Spec, arrays: dict[str, np.ndarray], way: tuple[int, int]) -> bool:
+    there = {"x": arrays["x"] + way[0] * FAR, "y": arrays["y"] + way[1] * 1.3 * FAR}
+    return meaning(spec, there, {}).clean
 
 
 def _is_tame(far: np.ndarray, near: np.ndarray) -> bool:

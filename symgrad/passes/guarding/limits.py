@@ -25,20 +25,25 @@ def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, list[s
     A product that is large, as those of poles upon poles become, is left as it is.
     """
     written = bounds.taken(_written_out(sp.Mul(*factors), bounds))
-    product, choices = with_names(_over_squares(written))
-    poles = [base for base in _poles_in_sums(product) if not bounds.nonzero(base.xreplace(choices))]
+    if not any(_sums_below(written)):
+        return written, []
+    product, meaning = with_names(_over_squares(written))
+    poles = [base for base in _poles_in_sums(product) if not bounds.nonzero(base.xreplace(meaning))]
     if not poles or is_large(product):
         return written, []
     fraction = sp.together(product)
     left = {*divisors(fraction)}
-    gone = [base.xreplace(choices) for base in poles if left.isdisjoint(_zeros_of(base))]
-    return fraction.xreplace(choices), [] if is_large(fraction) else gone
+    gone = [base.xreplace(meaning) for base in poles if left.isdisjoint(_zeros_of(base))]
+    return fraction.xreplace(meaning), [] if is_large(fraction) else gone
 
 
-def _over_squares(product: sp.Expr) -> sp.Expr:
-    """The product with |v|/v² for 1/|v|, as SymPy makes v² of |v|²."""
-    sizes = {size: size * size.args[0] ** -2 for size in product.atoms(Abs)}
-    return product.xreplace({1 / size: over_square for size, over_square in sizes.items()})
+def _over_squares(expr: sp.Expr) -> sp.Expr:
+    """The sums, products and powers with |v|/v² for 1/|v|, as SymPy makes v² of |v|²."""
+    if expr.is_Pow and isinstance(expr.base, Abs) and expr.exp == -1:
+        return expr.base * expr.base.args[0] ** -2
+    if expr.is_Pow:
+        return _over_squares(expr.base) ** expr.exp
+    return expr.func(*map(_over_squares, expr.args)) if expr.is_Add or expr.is_Mul else expr
 
 
 def _written_out(product: sp.Expr, bounds: Bounds) -> sp.Expr:
@@ -72,12 +77,13 @@ def _is_made_by_division(entry: Entry, bounds: Bounds) -> bool:
 
 def _poles_in_sums(product: sp.Expr) -> list[sp.Expr]:
     """What sums below the line divide by."""
-    found: dict[sp.Expr, None] = {}
-    for factor in sp.Mul.make_args(product):
-        inner, exponent = factor.as_base_exp()
-        if inner.is_Add and _divides(exponent):
-            found |= dict.fromkeys(divisors(inner))
-    return list(found)
+    return list(dict.fromkeys(base for total in _sums_below(product) for base in divisors(total)))
+
+
+def _sums_below(product: sp.Expr) -> Iterator[sp.Expr]:
+    """The sums that a product divides by."""
+    factors = (factor.as_base_exp() for factor in sp.Mul.make_args(product))
+    return (base for base, exponent in factors if base.is_Add and _divides(exponent))
 
 
 def divisors(expr: sp.Expr) -> Iterator[sp.Expr]:
