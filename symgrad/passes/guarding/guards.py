@@ -169,8 +169,9 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
     at_pole, bases = limit(plain, bounds)
     if bases and (inner := _choice_with_pole(at_pole)) is not None:
         # The fraction loses poles of a branch only where it knows that it is taken.
-        cases = ((known.taken(term), c, known) for _, c, known in bounds.branches(inner))
-        return Piecewise(*((guarded_derivative(v, known, doubts), c) for v, c, known in cases))
+        taken = [(known.taken(term), c, known) for _, c, known in bounds.branches(inner)]
+        if all(value != term for value, _, _ in taken):
+            return Piecewise(*((guarded_derivative(v, known, doubts), c) for v, c, known in taken))
     factors = [_guarded_inside(f, bounds, doubts) for f in plain]
     poles = [f for f in factors if _has_pole(f, bounds, doubts)]
     zeros = [*_chosen_zeros(plain, bounds, doubts), *fallen(factors, bounds, poles)]

@@ -64,10 +64,11 @@ def _at_large_rows(bench: Bench) -> Iterator[str]:
         for row in (0, 1, rows // 2, rows - 1):
             data = bench.data()
             data[place][row] = _FAR * np.finfo(bench.dtype).max
-            if wrong := _broken_step(bench, bench.params, data):
-                yield f"fit: a row of {bench.case.tensors[place].name} that is too large {wrong}"
+            for size in _sizes(rows):
+                if wrong := _broken_step(bench, bench.params, data, size):
+                    yield f"fit: a row of {bench.case.tensors[place].name} that is too large {wrong}"
     large = np.copysign(_FAR * np.finfo(bench.dtype).max, bench.case.vector).astype(bench.dtype)
-    if wrong := _broken_step(bench, lambda: bench.module.unflatten(large.copy()), bench.data()):
+    if wrong := _broken_step(bench, lambda: bench.module.unflatten(large.copy()), bench.data(), _BATCH):
         yield f"fit: parameters that are too large, in batches, {wrong}"
 
 
@@ -80,31 +81,39 @@ def _at_large_rates(bench: Bench) -> Iterator[str]:
         return
     most = float(np.finfo(bench.dtype).max)
     data = [array * most**0.25 if array.dtype == bench.dtype else array for array in bench.data()]
-    for name in (hyper.name for hyper in bench.case.hyper):
-        large = {name: _FAR * most}
+    for name, rate in ((hyper.name, rate) for hyper in bench.case.hyper for rate in (_FAR * most, most**0.5)):
+        large = {name: rate}
         try:
             bench.module.init_state(bench.params(), large)
         except ValueError:
             continue  # it lies in an interval
-        if wrong := _broken_step(bench, bench.params, data, hyper=large):
-            yield f"fit: a {name} that is too large {wrong}"
+        for size in _sizes(row_count(bench)):
+            if wrong := _broken_step(bench, bench.params, data, size, hyper=large):
+                yield f"fit: a {name} that is too large {wrong}"
 
 
-def _broken_step(bench: Bench, start: Callable[[], Any], data: list[Any], **how: Any) -> str:
+def _sizes(rows: int) -> set[int]:
+    """Sizes of batches, of which one leaves a single row for the last."""
+    return {_BATCH, max(1, rows - 1)}
+
+
+def _broken_step(bench: Bench, start: Callable[[], Any], data: list[Any], size: int, **how: Any) -> str:
     """What is wrong with what `fit` says of the step that breaks an epoch; empty where none does."""
-    first, words = _first_broken(bench, start(), data, how)
+    first, words = _first_broken(bench, start(), data, size, how)
     if not words:
         return ""
-    options = {"epochs": 1, "batch_size": _BATCH, "shuffle": "never", "params": start(), **how}
-    parts = (_told_alone(bench, start(), data, first, how),)
+    options = {"epochs": 1, "batch_size": size, "shuffle": "never", "params": start(), **how}
+    parts = (_told_alone(bench, start(), data, first, size, how),)
     return told(FloatingPointError, words, parts, partial(bench.module.fit, *data, **options))
 
 
-def _first_broken(bench: Bench, params: Any, data: list[Any], how: dict[str, Any]) -> tuple[int, str]:
+def _first_broken(
+    bench: Bench, params: Any, data: list[Any], size: int, how: dict[str, Any]
+) -> tuple[int, str]:
     """The first row of the step that breaks an epoch in order, and how its error begins, if one does."""
     state, rows = bench.module.init_state(bench.params(), **how), row_count(bench)
-    for step, first in enumerate(range(0, rows, _BATCH), 1):
-        order = np.arange(first, min(first + _BATCH, rows))
+    for step, first in enumerate(range(0, rows, size), 1):
+        order = np.arange(first, min(first + size, rows))
         value = bench.module.train_epoch(params, state, *data, batch_size="full", order=order, **how)
         if not np.isfinite(value):
             return first, f"the loss is {value} in epoch 1, step {step}"
@@ -113,13 +122,15 @@ def _first_broken(bench: Bench, params: Any, data: list[Any], how: dict[str, Any
     return 0, ""
 
 
-def _told_alone(bench: Bench, params: Any, data: list[Any], first: int, how: dict[str, Any]) -> str:
+def _told_alone(
+    bench: Bench, params: Any, data: list[Any], first: int, size: int, how: dict[str, Any]
+) -> str:
     """What `fit` says of the step from this row on where its rows are all that there is."""
     state, axis = bench.module.init_state(bench.params(), **how), bench.case.batch
     if first:
-        bench.module.train_epoch(params, state, *data, batch_size=_BATCH, order=np.arange(first), **how)
+        bench.module.train_epoch(params, state, *data, batch_size=size, order=np.arange(first), **how)
     pairs = zip(bench.case.tensors, data, strict=True)
-    few = [a[first : first + _BATCH] if t.axes[:1] == (axis,) else a for t, a in pairs]
+    few = [a[first : first + size] if t.axes[:1] == (axis,) else a for t, a in pairs]
     options = {"epochs": 1, "batch_size": "full", "shuffle": "never", "params": params, "state": state}
     try:
         bench.module.fit(*few, **options, **how)

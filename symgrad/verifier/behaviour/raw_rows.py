@@ -248,6 +248,16 @@ def _nothing_learnt(bench: Bench, inputs: list[DataTensor], file: Path) -> Itera
     words = f"{inputs[0].name}: 'blue' in row 2 of {inputs[0].name!r} is no number"
     if wrong := refusal(ValueError, words, found.predict, table):
         yield f"predict of words, where nothing was learnt of the data, {wrong}"
+    arrays = {tensor.name: bench.numbers(tensor) for tensor in inputs}
+    for name, array in arrays.items():
+        if array.shape[1:] not in ((), (1,)):
+            column, parts = np.ravel(array)[:_ROWS], (f"got [{min(_ROWS, array.size)}]",)
+            wrong = told(ValueError, f"{name}: expected shape", parts, found.predict, arrays | {name: column})
+            if wrong:
+                yield f"predict of a table with one column for {name}, which has more, {wrong}"
+        objects = [a.astype(object) if n == name else a for n, a in arrays.items()]
+        if wrong := refusal(TypeError, f"{name}: expected numbers", found.predict, *objects):
+            yield f"predict of an array of objects for {name}, where nothing was learnt of the data, {wrong}"
 
 
 def _without_words(bench: Bench, file: Path) -> Iterator[str]:

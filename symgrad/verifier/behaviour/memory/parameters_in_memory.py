@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.verifier.behaviour.memory.given_memory import given_memory
+from symgrad.verifier.behaviour.memory.given_vectors import given_vectors
 from symgrad.verifier.behaviour.workbench import Bench, DataCall, first_line, kept, refusal, same
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def arguments(bench: Bench) -> Iterator[str]:
             wrong = refusal(kind, word, call, bad)
             if wrong:
                 yield f"{name}: params {what} {wrong}"
+    yield from given_vectors(bench)
     if bench.case.trains:
         yield from _trained_in_place(bench)
     if bench.case.has_loss:
