@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 WITHOUT_LABELS = (
     *("single", "binary", "pieces", "ahead", "averages"),
     *("attention", "convolution", "own_optimizer", "scalars"),
-    *("heads", "unrolled", "controlled", "in_sections"),
+    *("heads", "unrolled", "controlled", "in_sections", "further", "recurrent", "stateful"),
 )
+BINARY = "binary"
+"""The one spec that decides between two."""
 WITHOUT_PARAMETERS = ("scalars",)
 _IN_PIECES = ("pieces", "heads", "in_pieces")
 _OF_PARAMETERS = (
@@ -167,7 +169,10 @@ ARGUED = (
         "row numbers and labels fit into either",
     ),
     Argument(
-        "public", r"_with_constants:\d+ .*: start \+= ", "there is one block of constants", ("ignoring",)
+        "public",
+        r"_with_constants:\d+ .*: start \+= ",
+        "there is one block of constants",
+        ("ignoring", "further"),
     ),
     Argument("checks", r"\w+:\d+ dropped statement: expected \+= ", "the words of a message are others"),
     *(
@@ -181,10 +186,7 @@ ARGUED = (
         "public",
         r"_gradients_in_work:|input_gradients:|_input_gradients:",
         "nothing is asked for but parameters",
-        (
-            *("classifier", "single", "binary", "ignoring", "pieces", "ahead", "averages"),
-            *("embedding", "attention", "own_optimizer", "pooled", "heads", "controlled", "in_pieces"),
-        ),
+        tuple(name for name in SPECS if name not in ("convolution", "scalars", "unrolled")),
     ),
     Argument(
         "public",
@@ -290,7 +292,7 @@ ARGUED = (
         "epoch",
         r"_train_epoch:\d+ another function: min -> max",
         "without pieces both sides are one number",
-        ("ahead", "averages"),
+        tuple(name for name in SPECS if name not in _IN_PIECES),
     ),
     Argument("public", r"flatten:\d+ .*np\.empty\(0, DTYPE\)", "there are parameters"),
     Argument("public", r"flatten:\d+ constant: 0 -> 1", "parameters in one vector have one owner"),
@@ -452,6 +454,59 @@ ARGUED = (
         "public",
         r"_loss_and_gradient:\d+ constant: 1 -> 2",
         "what is there once is added to 0, and its share is 1",
+    ),
+    Argument(
+        "intrinsics",
+        r"_typed_gemm:\d+ comparison: k == 4",
+        "what a product is written to lies by rows, whether that is asked for or not",
+    ),
+    Argument("rows", r"(_numbers|_encoded):", "numbers alone are no columns", ("scalars",)),
+    Argument(
+        "rows",
+        r"_from_table:\d+ constant: 1 -> 2",
+        "an input of several columns is none of one",
+        (*(name for name in WITHOUT_LABELS if name not in ("scalars", "unrolled")), "in_pieces"),
+    ),
+    Argument(
+        "rows",
+        r"_inputs_of_rows:\d+ .*INPUTS",
+        "predict asks for all inputs: both names are those of the same",
+    ),
+    Argument(
+        "files",
+        r'Trained:\d+ (constant: 0\.5|.*TASK == "(binary|sign)")',
+        "this network does not decide between two",
+        tuple(name for name in SPECS if name != BINARY),
+    ),
+    Argument(
+        "checks",
+        r"_lies_in:\d+ comparison: (number <= most|allowed\[0\] == )",
+        "no number of this spec lies in an interval with such an end",
+        ("own_optimizer", "ahead"),
+    ),
+    Argument("files", r"_fill:\d+ dropped check: ", "there are no parameters", WITHOUT_PARAMETERS),
+    Argument(
+        "files",
+        r"replace_file:\d+ (dropped statement: file\.flush|constant: True -> False)",
+        "a machine that fails in between tells them apart, or another program that takes the file away",
+    ),
+    Argument(
+        "checks",
+        r"_fitting:\d+ branch: .*LEAST_SIZES",
+        "no axis needs more than one entry",
+        tuple(name for name in SPECS if name not in ("next_words",)),
+    ),
+    Argument(
+        "checks",
+        r"_hyper_number:\d+ another function: ValueError -> TypeError",
+        "no number here must not become 0",
+        ("convolution", "own_optimizer", "pieces", "ahead"),
+    ),
+    Argument("public", r"_Alone:", "there are no parameters", WITHOUT_PARAMETERS),
+    Argument(
+        "public",
+        r"_train_step:\d+ branch: MICRO_BATCH_SIZE -> True",
+        "an epoch of one batch, of all rows in their order, is a step",
     ),
 )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.workbench import Bench, first_line, kept, refusal, same
+from symgrad.verifier.behaviour.workbench import Bench, first_line, kept, refusal, same, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,8 +151,11 @@ def _hyper(bench: Bench, name: str, user: Callable[..., Any]) -> Iterator[str]:
     if not bench.takes_hyper:
         return
     numbers = [(h.name, value) for h in bench.case.hyper for value in h.refused]
-    wrongs: list[tuple[type[Exception], Any]] = [(ValueError, {n: 0.1}) for n in bench.case.no_hyper]
-    wrongs += [(ValueError, {hyper: value}) for hyper, value in numbers]
+    for left_out in bench.case.no_hyper:
+        words = ("there is no",) if left_out == "nothing" else (f"{left_out} is 0 in the spec",)
+        if wrong := told(ValueError, "hyper:", words, user, hyper={left_out: 0.1}):
+            yield f"{name}: hyper with {left_out} {wrong}"
+    wrongs: list[tuple[type[Exception], Any]] = [(ValueError, {hyper: value}) for hyper, value in numbers]
     wrongs += [(TypeError, {h.name: value}) for h in bench.case.hyper[:1] for value in ("1", True, None)]
     wrongs += [(ValueError, {h.name: 10**400}) for h in bench.case.hyper[:1]]
     wrongs += [(TypeError, [0.1]), (TypeError, 0.1)]
