@@ -505,6 +505,17 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
         ),
         ("in_sections", "raw rows", "np.zeros(width), np", "np.ones(width), np", "unseen ignore"),
         ("scalars", "fit", "raise FloatingPointError(", "FloatingPointError(", "finite is not refused"),
+        (
+            "next_words",
+            "raw rows",
+            "np.ndim(found) == 1 and AXES",
+            "np.ndim(found) == 1 or AXES",
+            "one column for w, which has more",
+        ),
+        ("convolution", "raw rows", "if array.dtype == object and not words", "if False", "array of objects"),
+        ("further", "arguments", "if array.shape != (SIZE,):", "if False:", "hvp: a vector that is too long"),
+        ("embedding", "fit", "range(0, len(numbers), size)", "range(0, len(numbers) - 1, size)", "too large"),
+        ("convolution", "epochs", "if name in LEFT_OUT:", "if False:", "hyper with weight_decay is refused"),
     ],
 )
 def test_faults_of_other_kinds_of_modules(

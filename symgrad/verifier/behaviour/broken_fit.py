@@ -39,7 +39,7 @@ def _from_broken_parameters(bench: Bench) -> Iterator[str]:
         for later in (entries[0][first:], *entries[1:]):
             later[:] = np.nan
         entries[0][first] = value
-        loss = bench.module.loss(params, *bench.data())
+        loss, _ = bench.module.loss_and_grad(params, *bench.data())
         if np.isfinite(loss):
             continue  # what is broken is not met
         state.step[0] = _STEPS_BEFORE * start

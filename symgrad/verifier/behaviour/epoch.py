@@ -234,7 +234,9 @@ def _diverging(bench: Bench) -> Iterator[str]:
             return
         if not (np.isfinite(value) or same((params, state), (before, bench.state()))):
             yield f"a loss of {value} changes parameters or state"
-        if np.isfinite(value) != np.isfinite(step) and not np.isfinite(bench.module.loss(before, *data)):
+        if np.isfinite(value) != np.isfinite(step) and not np.isfinite(
+            bench.module.loss_and_grad(before, *data)[0]
+        ):
             yield f"train_step gives {step} where train_epoch gives {value}"
 
 
@@ -266,7 +268,8 @@ def _stopping(bench: Bench) -> Iterator[str]:
             continue
         data[place][:1] = np.finfo(bench.dtype).max * 0.75
         with np.errstate(all="ignore"):
-            loss = bench.module.loss(bench.params(), *rows_of(bench, data, range(_BATCH)))
+            # not `loss`, which need not be finite where that of training is: batch norm's
+            loss, _ = bench.module.loss_and_grad(bench.params(), *rows_of(bench, data, range(_BATCH)))
             if np.isfinite(loss):
                 continue
             params, state = bench.params(), bench.state()

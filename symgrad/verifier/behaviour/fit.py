@@ -338,7 +338,7 @@ def _diverging(bench: Bench) -> Iterator[str]:
     """A loss that is not finite ends the training with an error."""
     params, data = bench.far()
     with np.errstate(all="ignore"):
-        if not np.isfinite(bench.module.loss(params, *data)):
+        if not np.isfinite(bench.module.loss_and_grad(params, *data)[0]):
             fit = partial(bench.module.fit, *data, epochs=2, batch_size="full", params=params)
             wrong = refusal(FloatingPointError, "the loss is", fit)
             if wrong:
