@@ -35,6 +35,7 @@ from symgrad.passes.memory.orders import with_memory_orders
 from symgrad.passes.memory.steps_first import with_steps_first
 from symgrad.passes.recurrences import check_recurrences
 from symgrad.passes.rounding.centring import centred_twice
+from symgrad.passes.rounding.factor_orders import with_factor_orders
 from symgrad.passes.rounding.root_differences import without_root_differences
 from symgrad.passes.rounding.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
@@ -173,9 +174,14 @@ class Stages:
         return without_root_differences(self.scaled)
 
     @stage("Program → Program")
+    def in_order(self) -> Program:
+        """Factors in an order in which no part of a product leaves the range of the type alone."""
+        return with_factor_orders(self.stable_roots, self.model.spec.dtype)
+
+    @stage("Program → Program")
     def laid_out(self) -> Program:
         """Axes of values in the order of what they are made of; steps of recurrences first."""
-        return with_steps_first(with_memory_orders(self.stable_roots))
+        return with_steps_first(with_memory_orders(self.in_order))
 
     @stage("Program → Program")
     def arranged(self) -> Program:

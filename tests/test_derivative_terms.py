@@ -181,7 +181,7 @@ def test_a_random_network_has_the_derivatives_of_nested_differences(number: int)
     arrays = _point(stages, network, number)
     true = np.array([float(v) for v in _truth(network, arrays, by)])
     scale = np.abs(true).max() + 1e-3
-    for program in (stages.formulas, stages.derived, stages.stable_roots):
+    for program in (stages.formulas, stages.derived, stages.in_order):
         values = compute(program, arrays, {"batch": ROWS})
         assert np.abs(values["r"][:, 0] - true).max() < 1e-9 * scale, spec["equations"]
     judged = interpret(stages.model, arrays, FIFTY_DIGITS)
@@ -294,7 +294,7 @@ def test_programs_have_the_values_and_slopes_of_the_judge(name: str) -> None:
     arithmetic = FIFTY_DIGITS if name == "vast numbers" else DOUBLE
     judged = Differences(stages.model, arrays, arithmetic)
     outputs = [np.asarray(a, float) for a in interpret(stages.model, arrays, arithmetic).outputs]
-    for program in (stages.formulas, stages.derived, stages.stable_roots):
+    for program in (stages.formulas, stages.derived, stages.in_order):
         values = compute(program, arrays, {"batch": len(arrays["x"])})
         for output, found in zip(stages.model.outputs, outputs, strict=True):
             assert values[output].shape == found.shape

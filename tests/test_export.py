@@ -53,7 +53,7 @@ def demand_the_specs_answers(spec: Any, tolerance: float) -> None:
     """The graph gives what the spec means, on random data for random parameters."""
     stages = stages_of(spec)
     sample = draw(stages.model, "", 1, batch=3)
-    model = onnx_model(stages.model, stages.stable_roots, sample.parameters, {}, {})
+    model = onnx_model(stages.model, stages.in_order, sample.parameters, {}, {})
     found = list(answers(model.SerializeToString(), dict(sample.inputs)).values())
     right = interpret(stages.model, sample.arrays, DOUBLE).prediction
     assert len(found) in (len(right), len(right) + 1)
@@ -239,7 +239,7 @@ def test_what_was_not_compared_says_so() -> None:
 def test_zeros_around_are_padding() -> None:
     spec = {"inputs": {"x": ["batch", 3, 2]}, "equations": {"y": "pad(pad(x, 1, 2, 1), 2, 0, 1)"}}
     stages = stages_of(read(spec))
-    model = onnx_model(stages.model, stages.stable_roots, {}, {}, {})
+    model = onnx_model(stages.model, stages.in_order, {}, {}, {})
     operators = [node.op_type for node in model.graph.node]
     assert "Pad" in operators
     assert "ScatterND" not in operators

@@ -60,6 +60,10 @@ FORMULAS: dict[str, tuple[str, list[float], float, list[float]]] = {
         LOG2,
         [3.720075976020836e-44, 0.5],
     ),
+    "what grows over what grows": ("sum({x} * softsign({x}))", [1e200, -1e200], 2e200, [1, -1]),
+    "what grows times what falls": ("sum({x} * mish({x}))", [-1e200], 0, [0]),
+    "a quotient squared": ("sum(({x} / (2 + abs({x})))**2)", [1e200], 1, [0]),
+    "a constant near the largest number": ("sum({x} / (2 + {x}) * 8e307)", [8], 6.4e307, [1.6e306]),
 }
 
 

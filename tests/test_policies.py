@@ -263,7 +263,7 @@ def test_no_choice_hides_what_is_no_number() -> None:
         }
         a, b = np.log(x), np.log(y)
         pair, each, every = np.isnan(a + b), np.isnan(a), np.full(4, True)
-    model = onnx_model(stages.model, stages.stable_roots, {"w": w}, {}, {})
+    model = onnx_model(stages.model, stages.in_order, {"w": w}, {}, {})
     session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     found["onnx"] = session.run(None, data)
     right = [*[pair] * 2, *[each] * 5, pair, *[every] * 3]

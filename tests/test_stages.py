@@ -48,7 +48,7 @@ def _programs(stages: Stages) -> Iterator[tuple[str, Program]]:
         if stage.way == "Program → Program" or stage.attrname == "formulas":
             yield str(stage.attrname), getattr(stages, str(stage.attrname))
     large = Stages(stages.model)
-    vars(large).update(stable_roots=stages.stable_roots)
+    vars(large).update(in_order=stages.in_order)
     with by_rows():
         yield "arranged by rows", large.arranged
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, Named, delta
+from symgrad.calculus.terms import Entry, Named, delta, with_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,8 +119,7 @@ def with_parts(expr: sp.Expr, change: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
     """The expression with its parts changed; the conditions of a choice stay as they are."""
     if isinstance(expr, sp.Piecewise):
         return Piecewise(*((change(value), condition) for value, condition in expr.args))
-    parts = [change(part) for part in expr.args]
-    return expr.func(*parts) if parts != list(expr.args) else expr
+    return with_args(expr, [change(part) for part in expr.args])
 
 
 def with_names(expr: sp.Expr) -> tuple[sp.Expr, dict[sp.Expr, sp.Expr]]:

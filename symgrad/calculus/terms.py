@@ -216,6 +216,20 @@ class shifted(sp.Function):
     is_real = True
 
 
+class divided(sp.Function):
+    """a / b, kept together: the quotient is formed before it is multiplied by anything else."""
+
+    nargs = 2
+    is_real = True
+
+
+class multiplied(sp.Function):
+    """a · b, kept together, as a quotient is."""
+
+    nargs = 2
+    is_real = True
+
+
 class delta(sp.Function):
     """Kronecker's delta of an integer entry and an index: 1 where they agree, else 0."""
 
@@ -366,10 +380,14 @@ def partial_derivative(expr: sp.Expr, entry: sp.Expr) -> sp.Expr:
 
 
 def with_indices(expr: sp.Expr, names: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
-    """The expression with other indices, in the same form: xreplace would multiply 2·(a + b) out."""
+    """The expression with other indices, in the same form."""
     if expr in names:
         return names[expr]
-    parts = [with_indices(part, names) for part in expr.args]
+    return with_args(expr, [with_indices(part, names) for part in expr.args])
+
+
+def with_args(expr: sp.Expr, parts: Sequence[sp.Expr]) -> sp.Expr:
+    """The expression of other parts, in the same form: xreplace would multiply 2·(a + b) out."""
     if all(new is old for new, old in zip(parts, expr.args, strict=True)):
         return expr
     if expr.is_Mul and len(parts) == 2 and parts[0].is_Rational and parts[1].is_Add:

@@ -45,7 +45,7 @@ def content(stages: Stages, learnt: Learnt) -> tuple[bytes, float | None]:
     for name, by in scaling.items():
         _warn_of_lost_digits(name, by, stages.model.spec.dtype)
     metadata = {"preparation": json.dumps(learnt.preparation.to_json())}
-    model = onnx_model(stages.model, stages.stable_roots, learnt.params, scaling, metadata)
+    model = onnx_model(stages.model, stages.in_order, learnt.params, scaling, metadata)
     data = model.SerializeToString()
     return data, _difference(data, stages.model, learnt)
 

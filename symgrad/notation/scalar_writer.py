@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.real import Abs, within
-from symgrad.calculus.terms import Entry, Infinite, delta, entries, leading, shifted, text_of
+from symgrad.calculus.terms import (
+    Entry,
+    Infinite,
+    delta,
+    divided,
+    entries,
+    leading,
+    multiplied,
+    shifted,
+    text_of,
+)
 from symgrad.notation.arrange import negated, quotient, total
 from symgrad.notation.coins import as_toss, coins
 from symgrad.notation.convention import ROWS, Convention
@@ -202,6 +212,10 @@ class ScalarWriter(ABC):
             return self.write(expr.args[0])
         if isinstance(expr, shifted):
             return ts.Sum(((False, self.write(expr.args[0])), (True, self.write(expr.args[1]))))
+        if isinstance(expr, divided):
+            return quotient(*map(self.write, expr.args))
+        if isinstance(expr, multiplied):
+            return self.joined(list(expr.args))
         if isinstance(expr, sp.Piecewise):
             if (toss := as_toss(expr)) is not None and toss[0].tensor in self.coins:
                 return self.entry(toss[0])

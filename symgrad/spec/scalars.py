@@ -106,7 +106,7 @@ _ROWS = (
     ScalarFunction(
         "atan", "np.arctan", shown="arctan", latex=r"\arctan", also="arctan", odd=True, keeps_sign=True
     ),
-    ScalarFunction("erfc", "math.erfc", "1 - erf(x)", ulps=4, use="code"),
+    ScalarFunction("erfc", "math.erfc", "1 - erf(x)", image="(0, 2)", ulps=4, use="code"),
     ScalarFunction("erf", "math.erf", odd=True, keeps_sign=True, ulps=1.4),
     ScalarFunction("sigmoid", formula="1 / (1 + exp(-x))", image="(0, 1)", ulps=1.7, use="code"),
     ScalarFunction(

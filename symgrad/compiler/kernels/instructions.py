@@ -103,10 +103,13 @@ class Raised:
 
 @dataclass(frozen=True)
 class FormedFirst:
-    """A difference that is formed before anything else, alone: no sum around it may be regrouped into it."""
+    """`a - b`, `a / b` or `a * b`, formed before anything else, alone: nothing around it may be regrouped
+    into it.
+    """
 
-    minuend: Expression
-    subtrahend: Expression
+    left: Expression
+    operator: str
+    right: Expression
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import Entry, Named, delta, is_index, is_infinite, is_whole, leading, shifted
+from symgrad.calculus.terms import (
+    Entry,
+    Named,
+    delta,
+    divided,
+    is_index,
+    is_infinite,
+    is_whole,
+    leading,
+    multiplied,
+    shifted,
+)
 from symgrad.compiler.kernels.instructions import (
     Applied,
     Cases,
@@ -136,8 +147,11 @@ class Lowering:
             is_there = Compared(label, "==", index)
             return Cases(((Typed(Literal(1)), is_there),), Typed(Literal(0)))
         if isinstance(expr, shifted):
-            minuend, subtrahend = map(self, expr.args)
-            return FormedFirst(minuend, subtrahend)
+            return self._formed_first(expr, "-")
+        if isinstance(expr, divided):
+            return self._formed_first(expr, "/")
+        if isinstance(expr, multiplied):
+            return self._formed_first(expr, "*")
         if isinstance(expr, sp.Piecewise):
             return self._cases(expr.args)
         if isinstance(expr, within):
@@ -155,6 +169,10 @@ class Lowering:
         if not others:
             return self._applied(expr, [first])
         return reduce(lambda found, other: self._applied(expr, [found, other]), others, first)
+
+    def _formed_first(self, expr: sp.Expr, operator: str) -> Expression:
+        left, right = map(self, expr.args)
+        return FormedFirst(left, operator, right)
 
     def _applied(self, expr: sp.Expr, arguments: Sequence[Expression]) -> Expression:
         name = type(expr).__name__

@@ -39,6 +39,28 @@ def _typed_difference(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
     return kind(kind, kind), generate
 
 
+def _typed_quotient(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
+    """a / b, which is not regrouped with the product that it stands in."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fdiv(*arguments, flags=("nsz", "arcp"))
+
+    kind = context.unify_types(a, b)
+    return kind(kind, kind), generate
+
+
+def _typed_product(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
+    """a * b, which is not regrouped with the product that it stands in."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fmul(*arguments, flags=("nsz", "contract"))
+
+    kind = context.unify_types(a, b)
+    return kind(kind, kind), generate
+
+
 maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
 minimum = np.minimum if config.DISABLE_JIT else intrinsic(_typed_minimum)
 formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
+quotient_first = np.divide if config.DISABLE_JIT else intrinsic(_typed_quotient)
+product_first = np.multiply if config.DISABLE_JIT else intrinsic(_typed_product)

@@ -142,6 +142,8 @@ class Machine:
             "euclidean_norm": lambda vector: self._norm(vector.array()),
             "math": _Mathematics(lambda *legs: self._norm(np.array(legs, dtype=object))),
             "formed_first": lambda a, b: a - b,
+            "quotient_first": lambda a, b: a / b,
+            "product_first": lambda a, b: a * b,
             "flatten": lambda vector: vector,
             "unflatten": lambda vector: vector,
             "_array": lambda vector, start, shape: vector.part(start, shape).array(),

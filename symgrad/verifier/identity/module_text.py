@@ -43,7 +43,8 @@ BLOCK = "BLOCK"
 REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
-        *("maximum", "minimum", "formed_first", "view", "gemm", "masked_gemm", "copy", "prefetch", "draw"),
+        *("maximum", "minimum", "view", "gemm", "masked_gemm", "copy", "prefetch", "draw"),
+        *("formed_first", "quotient_first", "product_first"),
         *(
             "flatten",
             "unflatten",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.instructions import Applied, FormedFirst, Instruction, walk
-from symgrad.compiler.targets.python.printer import Printer
+from symgrad.compiler.targets.python.printer import FORMED_FIRST, Printer
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 from symgrad.spec.scalars import INNER, ULPS
 
@@ -38,5 +38,4 @@ def called_in(instructions: Iterable[Instruction]) -> set[str]:
     """The functions whose values the instructions need, as the module calls them."""
     nodes = list(walk(tuple(instructions)))
     called = {spelled(node.function, node.plain) for node in nodes if isinstance(node, Applied)}
-    formed_first = any(isinstance(node, FormedFirst) for node in nodes)
-    return called | ({"formed_first"} if formed_first else set())
+    return called | {FORMED_FIRST[node.operator] for node in nodes if isinstance(node, FormedFirst)}

@@ -47,6 +47,7 @@ _OPERATORS = {
 }
 _SINGLE = {"asin": "Asin", "acos": "Acos", "atan": "Atan", "erf": "Erf"}
 """Those that ONNX Runtime computes in single precision only."""
+_FORMED_FIRST = {"-": "Sub", "/": "Div", "*": "Mul"}
 _RELATIONS = {"<": "Less", "<=": "LessOrEqual", ">": "Greater", ">=": "GreaterOrEqual", "==": "Equal"}
 
 
@@ -80,8 +81,8 @@ class Expressions:
                 return of("Div", value(dividend), value(divisor))
             case Raised(base, exponent):
                 return of("Pow", value(base), value(exponent))
-            case FormedFirst(minuend, subtrahend):
-                return of("Sub", value(minuend), value(subtrahend))
+            case FormedFirst(left, operator, right):
+                return of(_FORMED_FIRST[operator], value(left), value(right))
             case Cases(branches, other):
                 cases = [(self._condition(condition), value(branch)) for branch, condition in branches]
                 return reduce(lambda chosen, case: of("Where", *case, chosen), reversed(cases), value(other))

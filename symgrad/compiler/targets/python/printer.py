@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 INDENT = "    "
+FORMED_FIRST = {"-": "formed_first", "/": "quotient_first", "*": "product_first"}
+"""What forms a difference, a quotient or a product before anything else."""
 
 
 class Printer:
@@ -56,8 +58,8 @@ class Printer:
                 return call("real", [self.code(value)])
             case ir.Applied(function, arguments, plain):
                 return call(self.spelled(function, plain), map(self.code, arguments))
-            case ir.FormedFirst(minuend, subtrahend):
-                return call(self.spelled("formed_first", False), map(self.code, (minuend, subtrahend)))
+            case ir.FormedFirst(left, operator, right):
+                return call(self.spelled(FORMED_FIRST[operator], False), map(self.code, (left, right)))
             case ir.Window(vector, start, shape):
                 return Code(self._view(vector.name, self.text(start), shape))
             case ir.Matrix(array, shape, transposed):

@@ -166,3 +166,13 @@ def logcosh(x: Any) -> Any:
 def formed_first(a: Any, b: Any) -> Any:
     """a - b; here nothing is regrouped."""
     return a - b
+
+
+def quotient_first(a: Any, b: Any) -> Any:
+    """a / b"""
+    return a / b
+
+
+def product_first(a: Any, b: Any) -> Any:
+    """a * b"""
+    return a * b
