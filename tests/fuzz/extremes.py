@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from fuzz.digits import value_and_slope
 from fuzz.drawing import Draw
 from fuzz.gradients import GARBAGE, NEAR, NOISE, Outcome, module_of
-from fuzz.meaning import meaning
+from fuzz.meaning import formula_of, meaning
 from fuzz.modules import with_garbage
 from fuzz.scalar_formulas import ENTRYWISE
 
@@ -25,7 +24,8 @@ FUNCTIONS = ("exp", "tanh", "atan", "erf", "expm1", "sinh", "cosh", "sqrt", "log
 OUTER = (
     *("{}", "{}", "{}", "log({})", "({})**2", "1 / (1 + {})", "x * ({})", "1 - {}", "sqrt({})"),
     *("({})**1.5", "1 / ({})", "({})**3", "tanh({})", "exp(-({}))", "sin({})", "atan({})"),
-    *("x * (x * ({}))", "(({}) / (1 + abs(x)))**2", "x * (({}) / (1 + abs(x)))", "x * (({}) / sqrt(1 + abs(x)))"),
+    *("x * (x * ({}))", "(({}) / (1 + abs(x)))**2", "(({}) / x)**2"),
+    *("x * (({}) / (1 + abs(x)))", "x * (({}) / sqrt(1 + abs(x)))"),
 )
 SIZES = (1e-12, 1e-5, 0.3, 1.0, 4.0, 9.0, 17.0, 23.0, 37.0, 41.0, 90.0, 300.0, 700.0, 1e25, 1e200)
 MOST = 1e30
@@ -72,19 +72,14 @@ def judge_extremes(spec: Spec, random: Random, by_rows: bool) -> Outcome:
 def _change_nearby(spec: Spec, x: float, slope: float) -> float:
     """How much the slope changes over a few numbers: so far may it be from 0 where it passes through 0."""
     near = x * (1 + 16 * float(np.finfo(spec["dtype"]).eps))
-    return abs(float(value_and_slope(_formula(spec), near)[1]) - slope)
-
-
-def _formula(spec: Spec) -> str:
-    """The formula of the loss over x alone."""
-    return re.sub(r"\bh\b", f"({spec['equations'].get('h')})", spec["equations"]["f"])
+    return abs(float(value_and_slope(formula_of(spec), near)[1]) - slope)
 
 
 def _sound(spec: Spec) -> Iterator[tuple[float, float, float, float, float]]:
     """A number, the value and the slope there, and how far the module may be from each."""
     dtype = spec["dtype"]
     tiny = float(np.finfo(dtype).smallest_normal)
-    formula = _formula(spec)
+    formula = formula_of(spec)
     for number in (sign * size for size in SIZES for sign in (1, -1)):
         x = np.array([number], dtype).astype(float)
         rounded = meaning(spec, {"x": x}, {"x": np.array([0])}, NOISE[dtype])

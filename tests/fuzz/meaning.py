@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
@@ -32,6 +33,11 @@ class Meaning:
     @property
     def finite(self) -> bool:
         return all(np.isfinite(a).all() for a in (self.loss, *self.gradient.values(), *self.outputs))
+
+
+def formula_of(spec: Spec) -> str:
+    """The formula of f over inputs alone, where it may read an h."""
+    return re.sub(r"\bh\b", f"({spec['equations'].get('h')})", spec["equations"]["f"])
 
 
 def meaning(

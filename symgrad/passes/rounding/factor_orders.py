@@ -19,7 +19,7 @@ import sympy as sp
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.editing import with_equations
-from symgrad.calculus.real import with_parts
+from symgrad.calculus.real import Piecewise, with_parts
 from symgrad.calculus.terms import Entry, delta, divided, indices_in, multiplied
 from symgrad.passes.rounding.growth import Growth
 from symgrad.spec.language.number_types import LARGEST
@@ -55,7 +55,7 @@ class _Product:
     def of(cls, expr: sp.Expr) -> _Product:
         found = cls()
         for factor in sp.Mul.make_args(expr):
-            base, exponent = (factor, sp.Integer(1)) if isinstance(factor, sp.exp) else factor.as_base_exp()
+            base, exponent = _as_power(factor)
             divides = exponent.is_number and exponent.is_negative
             side = found.below if divides else found.above
             if exponent.is_Integer:
@@ -68,6 +68,27 @@ class _Product:
     def expr(self) -> sp.Expr:
         above, below = (sp.Mul(*(b**n for b, n in side.items())) for side in (self.above, self.below))
         return above / below
+
+
+def _as_power(factor: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """A base and its exponent; of a choice between squares, as a choice squared becomes, that choice."""
+    if isinstance(factor, sp.exp):
+        return factor, sp.Integer(1)
+    if not isinstance(factor, sp.Piecewise):
+        base, exponent = factor.as_base_exp()
+        return base, exponent
+    factors = [part for value, _ in factor.args for part in sp.Mul.make_args(value)]
+    powers = [part.as_base_exp()[1] for part in factors if not part.is_number]
+    is_power = powers and all(power.is_Integer and power > 0 for power in powers)
+    common = sp.gcd(powers) if is_power else sp.Integer(1)
+    if not all(_root(number, common).is_Rational for number in factors if number.is_number):
+        return factor, sp.Integer(1)  # a rounded root in the text would not be the spec's number
+    return Piecewise(*((_root(value, common), c) for value, c in factor.args)), common
+
+
+def _root(value: sp.Expr, order: sp.Expr) -> sp.Expr:
+    powers = (part.as_base_exp() for part in sp.Mul.make_args(value))
+    return sp.Mul(*(base ** (exponent / order) for base, exponent in powers))
 
 
 class _Ordering:

@@ -90,8 +90,8 @@ class Growth:
         expr = self.bounds.formula_of(expr)
         if expr.is_Pow and not isinstance(expr, sp.exp):
             return bool(expr.exp.is_positive) and self.falls(expr.base)
-        if expr.is_Mul:
-            return any(map(self.falls, expr.args))
+        if expr.is_Mul or expr.is_Add:
+            return (any if expr.is_Mul else all)(map(self.falls, expr.args))
         row = INNER.get(type(expr).__name__)
         if row is None:
             return False
