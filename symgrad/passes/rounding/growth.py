@@ -86,12 +86,14 @@ class Growth:
         return frozenset().union(*({e} if formula == e else self.made_of(formula) for e, formula in parts))
 
     def falls(self, expr: sp.Expr) -> bool:
-        """Whether it is made of a function that comes near 0, but never is it: exp(x), tanh(sigmoid(x))."""
+        """Whether it comes near 0 far out, as exp(x) and tanh(sigmoid(x)) do, or is 0 in a branch."""
         expr = self.bounds.formula_of(expr)
         if expr.is_Pow and not isinstance(expr, sp.exp):
             return bool(expr.exp.is_positive) and self.falls(expr.base)
         if expr.is_Mul or expr.is_Add:
             return (any if expr.is_Mul else all)(map(self.falls, expr.args))
+        if isinstance(expr, sp.Piecewise):
+            return any(value == 0 or self.falls(value) for value, _ in expr.args)
         row = INNER.get(type(expr).__name__)
         if row is None:
             return False
