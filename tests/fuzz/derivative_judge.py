@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -75,9 +76,15 @@ def _meaning(
 
 
 def _may_hide_rows(spec: Spec) -> bool:
-    """Whether rows may know of each other and the point not show it: by an index, or what was not chosen."""
+    """Whether rows may know of each other and the point not show it: by an index, or what was not chosen.
+
+    By a sum of indices they do, but where one of them has a single place: sizes are not asked.
+    """
     signs = ("//", "%", "where(", "max(", "min(")
-    return any(sign in formula for formula in spec["equations"].values() for sign in signs)
+    formulas = spec["equations"].values()
+    return any(sign in formula for formula in formulas for sign in signs) or any(
+        re.search(r"\[[^]]*[a-z]\w* \+ [a-z]", formula) for formula in formulas
+    )
 
 
 def _compared(spec: Spec, module: Any, arrays: Any, along: Any, exact: dict[str, np.ndarray]) -> Outcome:
