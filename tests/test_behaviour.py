@@ -506,6 +506,13 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
         ("in_sections", "raw rows", "np.zeros(width), np", "np.ones(width), np", "unseen ignore"),
         ("scalars", "fit", "raise FloatingPointError(", "FloatingPointError(", "finite is not refused"),
         (
+            "scalars",
+            "fit",
+            "int(state.step[0]) + 1",
+            "int(state.step[0]) - 1",
+            "but without 'in epoch 1, step 1'",
+        ),
+        (
             "next_words",
             "raw rows",
             "np.ndim(found) == 1 and AXES",

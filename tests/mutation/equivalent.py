@@ -100,6 +100,7 @@ ARGUED = (
     ),
     Argument("checks", r"_checked:.*fitting -> array", "float64 holds every number that is given"),
     Argument("checks", r"_fitting:.*any -> all", "no tensor has two axes of fixed size"),
+    Argument("checks", r"_given:\d+ constant: 1 -> 2", "every input has all axes that are free"),
     Argument("checks", r"_given:.*dtype or DTYPE", "both are the same type where no type is given"),
     Argument(
         "checks",

@@ -12,7 +12,7 @@ import numpy as np
 
 from symgrad.verifier.behaviour.broken_fit import broken_fits
 from symgrad.verifier.behaviour.epoch import row_count
-from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same
+from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,8 +328,11 @@ def _no_callbacks(bench: Bench) -> Iterator[str]:
             shown = repr(bad).replace(repr(nothing), "a function")
             yield f"fit: after_steps={shown} {wrong}"
     for answer in ("yes", 1, 0.0, (), [True]):
-        told = {"after_epoch": lambda *_, said=answer: said, "after_steps": (1, lambda *_, said=answer: said)}
-        for name, value in told.items():
+        callers = {
+            "after_epoch": lambda *_, said=answer: said,
+            "after_steps": (1, lambda *_, said=answer: said),
+        }
+        for name, value in callers.items():
             if wrong := refusal(TypeError, f"{name}:", partial(fit, **{name: value})):
                 yield f"fit: an {name} that answers {answer!r} {wrong}"
 
@@ -340,6 +343,6 @@ def _diverging(bench: Bench) -> Iterator[str]:
     with np.errstate(all="ignore"):
         if not np.isfinite(bench.module.loss_and_grad(params, *data)[0]):
             fit = partial(bench.module.fit, *data, epochs=2, batch_size="full", params=params)
-            wrong = refusal(FloatingPointError, "the loss is", fit)
+            wrong = told(FloatingPointError, "the loss is", ("in epoch 1, step 1",), fit)
             if wrong:
                 yield f"fit: a loss that is not finite {wrong}"
