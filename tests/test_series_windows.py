@@ -79,7 +79,7 @@ def test_a_model_reads_a_series_as_in_training_and_foretells_what_is_not_there_y
     spec = read(text.replace("seed: 0", "standardize: true, validation: 0.25"))
     parts = prepare(spec, load_data(spec, tmp_path / "a.csv"), 0)
     preparation = Preparation.from_json(parts.preparation.to_json())
-    assert preparation.series == parts.preparation.series
+    assert preparation.windows == parts.preparation.windows
     module = interpreted(written(spec, tmp_path))
     params = module.init_params(0)
     model = Checkpoint(params, module.init_state(params), preparation, 1, 0, module)
@@ -116,7 +116,7 @@ def test_windows_in_memory_are_taken_as_they_are(tmp_path: Path) -> None:
     x, t = np.random.default_rng(0).normal(size=(7, 4, 2)), np.zeros((7, 1, 1))
     found = load_data(spec_of(tmp_path, 4, 1), (x, t))
     assert (found.inputs["x"] == x).all()
-    assert found.preparation.series is None
+    assert found.preparation.windows is None
 
 
 def test_labels_and_rows_without_a_last_axis_are_foretold(tmp_path: Path) -> None:

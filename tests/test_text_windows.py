@@ -12,7 +12,9 @@ from building import interpreted, written
 from symgrad.errors import DataError, SpecError
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import load_data
-from symgrad.training.split import split
+from symgrad.training.dataset.known_rows import read_inputs, read_rows
+from symgrad.training.dataset.preparation import Preparation, Windows
+from symgrad.training.split import prepare, split
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "language" / "gpt_characters.yaml"
 
@@ -99,6 +101,30 @@ def test_a_text_of_windows_that_all_reach_into_what_is_held_out_is_refused(tmp_p
     (tmp_path / "a.txt").write_bytes(b"abcdefgh")
     with pytest.raises(DataError, match="no window lies before the last 4 of 5, which are for validation"):
         split(load_data(spec_of(tmp_path, 3, step=1)), 0.8, seed=0)
+
+
+def test_another_text_is_cut_alike_for_validation_and_by_a_model(tmp_path: Path) -> None:
+    """Where it only reads, a window may end where the text does."""
+    (tmp_path / "a.txt").write_bytes(bytes(range(1, 30)))
+    (tmp_path / "b.txt").write_bytes(b"abcdefghi")
+    spec_of(tmp_path, 3, step=2)
+    path = tmp_path / "letters.yaml"
+    path.write_text(path.read_text().replace("train: {", "train: {validation: b.txt, "))
+    spec = read(path)
+    parts = prepare(spec, load_data(spec), 0)
+    known = Preparation.from_json(parts.preparation.to_json())
+    assert parts.validation is not None
+    for found in (parts.validation, *read_rows(known, tmp_path / "b.txt", np.float32)):
+        assert [bytes(row.astype("u1")) for row in found.inputs["x"]] == [b"abc", b"cde", b"efg"]
+        assert [bytes(row.astype("u1")) for row in found.targets["t"]] == [b"bcd", b"def", b"fgh"]
+    ((windows,),) = read_inputs(known, tmp_path / "b.txt", np.float32)
+    assert [bytes(row.astype("u1")) for row in windows] == [b"abc", b"cde", b"efg", b"ghi"]
+
+
+@pytest.mark.parametrize("change", [{"step": 0}, {"ahead": 0}, {"window": -1}, {"window": "many"}])
+def test_a_record_of_no_windows_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"windows by|many"):
+        Windows.from_json({"window": 3, "step": 1, "ahead": None} | change)
 
 
 def test_a_step_goes_from_window_to_window() -> None:

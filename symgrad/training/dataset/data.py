@@ -21,8 +21,8 @@ from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_i
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
-from symgrad.training.dataset.preparation import Preparation, SeriesWindows
-from symgrad.training.dataset.windows.series_windows import as_in_training, fed_by_series, series_source
+from symgrad.training.dataset.preparation import Preparation, Windows
+from symgrad.training.dataset.windows.series_windows import fed_by_series, has_windows, series_source
 from symgrad.training.dataset.windows.text_windows import text_source
 
 if TYPE_CHECKING:
@@ -123,16 +123,14 @@ def loaded(spec: Spec, override: Data | None, data: DataSpec | None, like: Prepa
     apart = _apart(spec, override, data)
     if apart:
         return _of_sets(spec, apart, like)
-    source = _source(spec, override, data)
+    known = like if like is not None and (like.inputs or like.targets) else None
+    source = _source(spec, override, data, known)
     try:
-        known = like if like is not None and (like.inputs or like.targets) else None
-        if known is not None and source.series is None:
-            source = as_in_training(source, known.series)
         dataset = _learnt(spec, source, slots) if known is None else _known(spec, source, known)
     except OSError as error:
         remedy = "check the path and its permissions"
         raise DataError(f"cannot be read: {error.strerror}", at=source.label, remedy=remedy) from error
-    return replace(dataset, overlap=source.series.overlap if source.series else source.overlap)
+    return replace(dataset, overlap=source.windows.overlap if source.windows else None)
 
 
 def _apart(
@@ -216,7 +214,7 @@ def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
     )
     inputs = {name: replace(tensor, unseen=spec.train.unseen) for name, tensor in inputs.items()}
     columns = {name: typed for name, (_, typed) in found.items()}
-    preparation = Preparation(inputs, targets, spec.train.missing == "drop", source.series)
+    preparation = Preparation(inputs, targets, spec.train.missing == "drop", source.windows)
     return _dataset(source.label, preparation, columns, spec)
 
 
@@ -232,13 +230,13 @@ def _known(spec: Spec, source: Source, preparation: Preparation) -> Dataset:
     return joined_rows([_dataset(source.label, preparation, part, spec) for part in parts], source.label)
 
 
-def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
-    """The columns or arrays, with those chosen that the spec names."""
+def _source(spec: Spec, override: Data | None, data: DataSpec | None, known: Preparation | None) -> Source:
+    """The columns or arrays, with those chosen that the spec names, cut as it says or as is known."""
     dialect = Dialect(data.header, data.delimiter, data.decimal) if data else Dialect()
-    is_file = isinstance(override, str | os.PathLike | None)
-    if data is not None and data.window is not None and data.ahead is None and is_file:
-        path = Path(override) if override is not None else _inside_folder(spec, data)
-        return _windows(spec, path, str(override or data.path), data)
+    windows = _windows(data) or (known.windows if known else None)
+    is_file = isinstance(override, str | os.PathLike)
+    if windows is not None and windows.ahead is None and (is_file or (override is None and data is not None)):
+        return _text(spec, override, data, windows)
     if override is not None:
         source = source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect)
     elif data is not None and data.points is not None:
@@ -250,12 +248,12 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     else:
         remedy = "add 'data: FILE' under 'train', or name a file when training"
         raise DataError("the spec names no data", at=spec.name, remedy=remedy)
-    if data is not None and data.window and data.ahead:
-        if not is_file and (source.noun == "array" or source.given):
-            return source  # in memory, arrays and a table for each tensor are windows already
-        series = SeriesWindows(data.window, data.ahead, data.step or data.ahead)
-        fed = fed_by_series(source, spec, data.columns, series)
-        return replace(series_source(source, series), given=tuple(fed.items()))
+    if windows is not None and windows.ahead is not None:
+        if has_windows(source) and (known is not None or not (is_file or override is None)):
+            return source
+        cut = series_source(source, windows)
+        fed = {} if known else fed_by_series(source, spec, data.columns if data else (), windows)
+        return replace(cut, given=tuple(fed.items()))
     chosen = named_columns(source, data.columns) if data else {}
     named = {name for names in chosen.values() for name in names}
     # A tuple says itself what feeds what, unless its tables have the columns that the spec names.
@@ -264,13 +262,24 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     return replace(source, given=tuple((dict(source.given) | chosen).items()))
 
 
-def _windows(spec: Spec, path: Path, label: str, data: DataSpec) -> Source:
+def _windows(data: DataSpec | None) -> Windows | None:
+    """How a text or a series is cut: where it says no step, so that each entry is foretold once."""
+    if data is None or data.window is None:
+        return None
+    return Windows(data.window, data.step or data.ahead or data.window, data.ahead)
+
+
+def _text(
+    spec: Spec, override: str | os.PathLike[str] | None, data: DataSpec | None, windows: Windows
+) -> Source:
     """A text cut into windows, which feed the one input and the one target unless `columns` says."""
-    window = data.window or 1
-    source = text_source(path, label, window, data.step or window)
+    if override is None and data is not None:
+        source = text_source(_inside_folder(spec, data), data.path, windows)
+    else:
+        source = text_source(Path(override or ""), str(override), windows)
     tensors = (*spec.inputs[:1], *spec.targets[:1])
     given = {tensor.name: (name,) for tensor, name in zip(tensors, source.names, strict=False)}
-    return replace(source, given=tuple((given | dict(data.columns)).items()))
+    return replace(source, given=tuple((given | dict(data.columns if data else ())).items()))
 
 
 def source_of(data: Data, tensors: list[str], dialect: Dialect | None = None) -> Source:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from symgrad.training.dataset.feeding.missing_values import refuse_missing, whol
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.frames import is_frame
 from symgrad.training.dataset.in_memory import is_table
-from symgrad.training.dataset.windows.series_windows import as_in_training
+from symgrad.training.dataset.windows.series_windows import has_windows, series_source
+from symgrad.training.dataset.windows.text_windows import text_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from symgrad.training.dataset.column import Column
     from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data
-    from symgrad.training.dataset.preparation import Preparation, TensorPreparation
+    from symgrad.training.dataset.preparation import Preparation, TensorPreparation, Windows
+    from symgrad.training.dataset.source import Source
 
 UNFILLED = "fill in such values: the model was trained on rows without"
 
@@ -41,8 +45,7 @@ def read_inputs(
         DataError: a column is not there, a category was not there in training, a value is missing that
             nothing fills in, a cell is no number, or a number does not fit `dtype`; with its place.
     """
-    source = source_of(data, list(preparation.inputs), dialect)
-    source = as_in_training(source, preparation.series, is_past=True)
+    source = _source(preparation.windows, data, list(preparation.inputs), dialect, is_past=True)
     for part in known_columns(source, preparation.inputs):
         refuse_missing(_unfilled(preparation.inputs, part), UNFILLED)
         yield tuple(_arrays(preparation.inputs, part, dtype).values())
@@ -52,8 +55,7 @@ def read_whole_inputs(
     preparation: Preparation, data: Data, dtype: DTypeLike, dialect: Dialect | None = None
 ) -> Iterator[tuple[NDArray[np.bool_], tuple[NDArray[Any], ...]]]:
     """The same of the rows that miss no value, and which of the rows these are. Raises DataError."""
-    source = source_of(data, list(preparation.inputs), dialect)
-    source = as_in_training(source, preparation.series, is_past=True)
+    source = _source(preparation.windows, data, list(preparation.inputs), dialect, is_past=True)
     for part in known_columns(source, preparation.inputs):
         rows = len(next(iter(part.values()))[0].numbers)
         whole = without_missing("drop", preparation, part, source.label)
@@ -75,7 +77,7 @@ def read_rows(
     Raises DataError as `read_inputs` does, and for what is no class.
     """
     tensors = {**preparation.inputs, **preparation.targets}
-    source = as_in_training(source_of(data, list(tensors), dialect), preparation.series)
+    source = _source(preparation.windows, data, list(tensors), dialect)
     for part in known_columns(source, tensors):
         whole = without_missing("drop", preparation, part, source.label) if drop else part
         before, after = (len(next(iter(columns.values()))[0].numbers) for columns in (part, whole))
@@ -83,6 +85,18 @@ def read_rows(
         inputs = _arrays(preparation.inputs, whole, dtype)
         targets = _arrays(preparation.targets, whole, dtype)
         yield Dataset(inputs, targets, source.label, preparation, before - after)
+
+
+def _source(
+    windows: Windows | None, data: Data, tensors: list[str], dialect: Dialect | None, *, is_past: bool = False
+) -> Source:
+    """The columns or arrays of data, of a text or a series as in training; `is_past`: see `series_source`."""
+    if windows is not None and windows.ahead is None and isinstance(data, str | os.PathLike):
+        return text_source(Path(data), str(data), windows, is_past=is_past)
+    source = source_of(data, tensors, dialect)
+    if windows is None or windows.ahead is None or has_windows(source):
+        return source
+    return series_source(source, windows, is_past=is_past)
 
 
 def warn_of_gaps(label: str, gaps: int, rows: int, treated: str) -> None:

@@ -149,24 +149,28 @@ def _width(words: tuple[Word, ...], size: int) -> int:
 
 
 @dataclass(frozen=True)
-class SeriesWindows:
-    """Windows of `window` rows, which begin every `step` rows; the `ahead` rows behind each are foretold."""
+class Windows:
+    """`window` rows of a series, which begin every `step` rows; the `ahead` rows behind each are foretold.
+
+    Without `ahead`, as many bytes of a text, each of which foretells the one behind it.
+    """
 
     window: int
-    ahead: int
     step: int
+    ahead: int | None = None
 
     @property
     def overlap(self) -> int:
-        """How many of the next windows foretell a row that a window foretells too."""
-        return (self.ahead - 1) // self.step
+        """How many of the next windows foretell something that a window foretells too."""
+        return ((self.ahead or self.window) - 1) // self.step
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> SeriesWindows:
+    def from_json(cls, record: Mapping[str, Any]) -> Windows:
         """What `asdict` gave. Raises KeyError, TypeError or ValueError for anything else."""
-        found = cls(int(record["window"]), int(record["ahead"]), int(record["step"]))
-        if min(found.window, found.ahead, found.step) < 1:
-            raise ValueError(f"windows of a series by {record}")
+        ahead = None if record["ahead"] is None else int(record["ahead"])
+        found = cls(int(record["window"]), int(record["step"]), ahead)
+        if min(found.window, found.step, 1 if ahead is None else ahead) < 1:
+            raise ValueError(f"windows by {record}")
         return found
 
 
@@ -174,14 +178,14 @@ class SeriesWindows:
 class Preparation:
     """What was learnt about each input and target. A tensor that is not named is taken as it is given.
 
-    `drops_missing` where rows that miss a value were left out in training; `series` where rows are windows of
-    a table, whose columns the tensors' are named after.
+    `drops_missing` where rows that miss a value were left out in training; `windows` where rows are cut of a
+    series, whose columns the tensors' are named after, or of a text.
     """
 
     inputs: Mapping[str, TensorPreparation] = field(default_factory=dict)
     targets: Mapping[str, TensorPreparation] = field(default_factory=dict)
     drops_missing: bool = False
-    series: SeriesWindows | None = None
+    windows: Windows | None = None
 
     @property
     def is_standardized(self) -> bool:
@@ -204,8 +208,8 @@ class Preparation:
         found: dict[str, Any] = {
             group: {n: t.to_json() for n, t in tensors.items()} for group, tensors in groups.items()
         }
-        series = {} if self.series is None else {"series": asdict(self.series)}
-        return found | series | ({"missing": "drop"} if self.drops_missing else {})
+        windows = {} if self.windows is None else {"windows": asdict(self.windows)}
+        return found | windows | ({"missing": "drop"} if self.drops_missing else {})
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Preparation:
@@ -214,5 +218,5 @@ class Preparation:
             {str(name): TensorPreparation.from_json(tensor) for name, tensor in record[group].items()}
             for group in ("inputs", "targets")
         )
-        series = SeriesWindows.from_json(record["series"]) if "series" in record else None
-        return cls(inputs, targets, record.get("missing") == "drop", series)
+        windows = Windows.from_json(record["windows"]) if "windows" in record else None
+        return cls(inputs, targets, record.get("missing") == "drop", windows)

@@ -10,7 +10,7 @@ from symgrad.training.dataset.column import Column, joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from symgrad.training.dataset.preparation import SeriesWindows
+    from symgrad.training.dataset.preparation import Windows
 
 Selection: TypeAlias = tuple[int, ...]
 """The columns (several) or the array (one) that feed a tensor, as positions in `Source.names`."""
@@ -23,8 +23,7 @@ class Source:
     `parts(positions, words)` reads these columns some rows at a time; those in `words` as they are written,
     where the format is a text. `given` says which columns feed which tensor, where the data say it.
     `remedy` is the advice given when the names do not fit the spec; without `has_names` they are numbers.
-    Rows that are pieces of one text share entries with the next ones, as many as `overlap` says; those of a
-    table may be windows of a `series`; others may stand in any order.
+    Rows may be `windows` of a text or a series; others may stand in any order.
     """
 
     label: str
@@ -34,8 +33,7 @@ class Source:
     remedy: str = "say which columns feed which tensor with 'columns' under 'data'"
     has_names: bool = True
     given: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    overlap: int | None = None
-    series: SeriesWindows | None = None
+    windows: Windows | None = None
 
     def read(self, positions: Sequence[int], words: Collection[int] = ()) -> list[Column]:
         """These columns or arrays, whole. No part at all: no columns."""

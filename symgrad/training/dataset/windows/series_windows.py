@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Spec
     from symgrad.training.dataset.column import Column
-    from symgrad.training.dataset.preparation import SeriesWindows
+    from symgrad.training.dataset.preparation import Windows
     from symgrad.training.dataset.source import Source
 
 
-def series_source(source: Source, series: SeriesWindows, *, is_past: bool = False) -> Source:
+def series_source(source: Source, series: Windows, *, is_past: bool = False) -> Source:
     """A table cut into windows, a column for each place; with `is_past` what comes next need not be there.
 
     Raises DataError where it is no table, and, when it is read, where it has no window.
@@ -32,7 +32,7 @@ def series_source(source: Source, series: SeriesWindows, *, is_past: bool = Fals
     if source.noun != "column":
         remedy = "name a table, or leave 'window' and 'ahead' out where the rows of the arrays are windows"
         raise DataError("holds arrays, and a series is a table", at=source.label, remedy=remedy)
-    ahead, count = 0 if is_past else series.ahead, len(source.names)
+    ahead, count = 0 if is_past else series.ahead or 0, len(source.names)
     whole = series.window + ahead
     names = tuple(place_of(name, place, series) for place in range(whole) for name in source.names)
 
@@ -48,23 +48,22 @@ def series_source(source: Source, series: SeriesWindows, *, is_past: bool = Fals
         found = [(read[p % count], starts + p // count, names[p]) for p in positions]
         yield [replace(column.take(rows), name=name) for column, rows, name in found]
 
-    return replace(source, names=names, parts=parts, has_names=True, given=(), series=series)
+    return replace(source, names=names, parts=parts, has_names=True, given=(), windows=series)
 
 
-def as_in_training(source: Source, series: SeriesWindows | None, *, is_past: bool = False) -> Source:
-    """Windows of a table where training had some; arrays, and a table for each tensor, have them already."""
-    is_table = source.noun == "column" and not source.given
-    return source if series is None or not is_table else series_source(source, series, is_past=is_past)
+def has_windows(source: Source) -> bool:
+    """Whether these are arrays, or a table for each tensor, whose rows are windows already."""
+    return source.noun == "array" or bool(source.given)
 
 
-def place_of(name: str, place: int, series: SeriesWindows) -> str:
+def place_of(name: str, place: int, series: Windows) -> str:
     """What a column is called at a place of a window."""
     later = place - series.window + 1
     return f"{name}[t{later:+}]" if later else f"{name}[t]"
 
 
 def fed_by_series(
-    source: Source, spec: Spec, columns: Sequence[tuple[str, tuple[str, ...]]], series: SeriesWindows
+    source: Source, spec: Spec, columns: Sequence[tuple[str, tuple[str, ...]]], series: Windows
 ) -> Mapping[str, tuple[str, ...]]:
     """The columns of windows that feed each tensor: an input by the window, a target by what is ahead of it.
 
@@ -81,7 +80,7 @@ def fed_by_series(
         if name not in source.names:
             remedy = did_you_mean(name, source.names) or f"there are {listed_names(source.names)}"
             raise DataError(f"there is no column '{name}'", at=source.label, remedy=remedy)
-    past, ahead = range(series.window), range(series.window, series.window + series.ahead)
+    past, ahead = range(series.window), range(series.window, series.window + (series.ahead or 0))
     return {
         tensor: tuple(
             place_of(name, place, series) for place in (past if tensor in inputs else ahead) for name in names

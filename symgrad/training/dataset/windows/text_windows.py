@@ -13,13 +13,16 @@ from symgrad.training.dataset.array_files import array_source
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from symgrad.training.dataset.preparation import Windows
     from symgrad.training.dataset.source import Source
 
 REMEDY = "feed an input with 'window' and a target with 'following', by 'columns' under 'data'"
 
 
-def text_source(path: Path, label: str, window: int, step: int) -> Source:
+def text_source(path: Path, label: str, windows: Windows, *, is_past: bool = False) -> Source:
     """The arrays `window` and `following`, [rows, window], in order; what is left at the end is no row.
+
+    With `is_past` the byte behind a window need not be there.
 
     Raises:
         DataError: the file is not there, cannot be read, or is shorter than a window and one byte.
@@ -32,13 +35,15 @@ def text_source(path: Path, label: str, window: int, step: int) -> Source:
     except OSError as error:
         remedy = "name a file of text"
         raise DataError(f"cannot be read: {error.strerror}", at=label, remedy=remedy) from error
-    letters = np.frombuffer(content, np.uint8).astype(np.int64)
-    if len(letters) <= window:
-        problem = f"a text of {len(letters)} bytes has no window of {window} with one behind it"
+    letters, window = np.frombuffer(content, np.uint8).astype(np.int64), windows.window
+    if len(letters) < window + (not is_past):
+        behind = "" if is_past else " with one behind it"
+        problem = f"a text of {len(letters)} bytes has no window of {window}{behind}"
         raise DataError(problem, at=label, remedy="expected a longer text, or a shorter window")
-    cut = {"window": letters[:-1], "following": letters[1:]}
+    cut = {"window": letters} if is_past else {"window": letters[:-1], "following": letters[1:]}
     rows = {
-        name: np.lib.stride_tricks.sliding_window_view(part, window)[::step] for name, part in cut.items()
+        name: np.lib.stride_tricks.sliding_window_view(part, window)[:: windows.step]
+        for name, part in cut.items()
     }
     source = array_source({name: np.array(part) for name, part in rows.items()}, label, REMEDY)
-    return replace(source, overlap=(window - 1) // step)
+    return replace(source, windows=windows)
