@@ -20,6 +20,7 @@ from symgrad.spec.language.number_types import SMALLEST_NORMAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from symgrad.calculus.axes import Axes
     from symgrad.calculus.program import Tensor
 
 MAX_ROUNDS = 8
@@ -183,13 +184,13 @@ def _inlined(equation: Equation, known: Mapping[str, Equation]) -> Equation:
 
 
 def merge_equal(program: Program) -> Program:
-    """Compute equal tensors once."""
-    first: dict[Equation, str] = {}
+    """Compute equal tensors once: those of equal axes, as equal entries may stand in a longer tensor."""
+    first: dict[tuple[Equation, Axes], str] = {}
     alias: dict[str, str] = {}
     editor = ProgramEditor(program)
     for equation in program.equations:
         equation = _renamed(equation, alias)
-        key = replace(equation, target="")
+        key = replace(equation, target=""), program.tensor[equation.target].axes
         if key in first and _is_internal(program, equation):
             alias[equation.target] = first[key]
             continue
