@@ -26,7 +26,8 @@ from symgrad.spec.reader import read
 DRAWN = {
     "scalars": 40, "tensors": 32, "indexed": 32, "chain": 12, "graph": 8, "sequence": 8, "optimizer": 32,
     "free_axes": 7, "layered": 5, "repeated": 3, "kinks": 40, "extremes": 16, "magnitudes": 40,
-    "derivatives": 5, "derived": 4, "recurrent": 2, "whole_steps": 4, "modes": 3, "chance": 6,
+    "derivatives": 5, "derived": 4, "recurrent": 2, "whole_steps": 4, "lengths": 4, "called_networks": 8,
+    "modes": 3, "chance": 6,
 }  # fmt: skip
 """How many specs of each kind; three seconds are needed for each kind."""
 ENOUGH = 600.0

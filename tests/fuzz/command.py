@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from ruamel.yaml import YAML
 
+from fuzz.called_networks import called_networks_spec
 from fuzz.chance import chance_spec
 from fuzz.derivative_programs import derivative_spec
 from fuzz.derived import derived_spec
@@ -21,6 +22,7 @@ from fuzz.free_axes import free_axes_spec
 from fuzz.judge import JUDGES, judge
 from fuzz.kinks import kink_spec
 from fuzz.layered import layered_spec
+from fuzz.lengths import lengths_spec
 from fuzz.magnitudes import magnitude_spec
 from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
@@ -56,6 +58,8 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "derived": derived_spec,
     "recurrent": recurrent_spec,
     "whole_steps": whole_steps_spec,
+    "lengths": lengths_spec,
+    "called_networks": called_networks_spec,
     "modes": modes_spec,
     "chance": chance_spec,
 }

@@ -80,7 +80,7 @@ def layout(by_rows: bool) -> Iterator[None]:
         yield
 
 
-OF_THE_JUDGE = ("chain", "steps", "written", "marked", "instead")
+OF_THE_JUDGE = ("chain", "steps", "written", "marked", "instead", "alone")
 """What of a spec only the drawing of data, or a judge, reads."""
 
 
@@ -91,7 +91,11 @@ def plain(spec: Spec) -> Spec:
         name: about["axes"] if isinstance(about, dict) and "probability" in about else about
         for name, about in spec.get("targets", {}).items()
     }
-    return {**spec, "targets": targets} if targets else spec
+    inputs = {
+        name: about["axes"] if isinstance(about, dict) and "lengths" in about else about
+        for name, about in spec.get("inputs", {}).items()
+    }
+    return {**spec, **({"targets": targets} if targets else {}), **({"inputs": inputs} if inputs else {})}
 
 
 def judge_compiled(spec: Spec, random: Random, by_rows: bool) -> Outcome:
@@ -275,6 +279,9 @@ def drawn_data(
             arrays[name] = rng.integers(0, about["classes"], shape)
             if "ignore" in about:
                 arrays[name] = np.where(rng.random(shape) < 0.3, about["ignore"], arrays[name])
+        elif isinstance(about, dict) and "lengths" in about:
+            longest = free.get(about["lengths"], about["lengths"])
+            arrays[name] = rng.integers(0, longest + 2, shape).astype(float)
         elif isinstance(about, dict) and about.get("probability"):
             arrays[name] = rng.uniform(0.05, 0.95, shape)
         elif positive:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import symgrad
+from fuzz.called_networks import judge_called_networks
 from fuzz.derivative_judge import judge_derivatives
 from fuzz.derived import judge_derived
 from fuzz.extremes import judge_extremes
@@ -40,6 +41,7 @@ JUDGES = {
     "magnitudes": judge_magnitudes,
     "recurrent": judge_recurrent,
     "whole_steps": judge_recurrent,
+    "called_networks": judge_called_networks,
     "modes": judge_modes,
     "chance": judge_modes,
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fuzz import blocks, windowed
+from fuzz import blocks, sequence_layers, windowed
 from fuzz.broadcast import added, aligned, matmul, multiplied
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ OF_LAYERS = ("feed_forward", "transformer_block")
 DENSE = ("dense", "maxout", "glu", "swiglu")
 LAYERS = (
     *(*DENSE, *ROW_NORMS, *PLACE_NORMS, *WINDOWED, *OF_PLACES, *OF_LAYERS),
-    *("embedding", *ACTIVATIONS),
+    *("embedding", *sequence_layers.NAMES, "last", *ACTIVATIONS),
 )
 
 LEARNT = tuple(
@@ -47,7 +47,7 @@ LEARNT = tuple(
     for name in LAYERS
     if "pool" not in name
     and not name.startswith(("upsample", "instance"))
-    and name not in ("sinusoidal", "rotary", *ACTIVATIONS)
+    and name not in ("sinusoidal", "rotary", "last", *ACTIVATIONS)
 )
 """Those with parameters, which chains count."""
 
@@ -74,6 +74,10 @@ def layer_value(
         return _normed_places(name, x, parameter, options, arithmetic)
     if name in (*OF_PLACES, *OF_LAYERS, *ROW_NORMS):
         return _of_rows(name, x, parameter, options, arithmetic, activated)
+    if name in sequence_layers.NAMES:
+        return sequence_layers.gone_through(name, x, parameter, options, arithmetic)
+    if name == "last":
+        return sequence_layers.last_of(x, options)
     bias = options.get("bias") is not False
 
     def affine(weight: str, shift: str) -> np.ndarray:
