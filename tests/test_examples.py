@@ -217,8 +217,7 @@ def time(of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
         "beside_truth.py": (("2000", "5"), ("1001", "31")),
         "adding.yaml": (("batch, 100", "batch, 6"), ("lstm(32)", "lstm(3)")),
         "spiral.yaml": (
-            (", 50]", ", 4]"),
-            ("[50", "[4"),
+            ("dense(50", "dense(4"),
             ("batch, 20", "batch, 6"),
             ("t:20", "t:6"),
             ("ahead: 20", "ahead: 6"),
@@ -254,10 +253,10 @@ def test_a_spiral_is_followed_by_steps_of_runge_and_kutta(time: Path) -> None:
     learns(example, data, rows=5)
     module = interpreted(written(read(example), time))
     p = module.init_params(0)
-    p.b[:], p.c[:] = 0.3, -0.2
+    p.slope_b1[:], p.slope_b2[:] = 0.3, -0.2
 
     def slope(y: Any) -> Any:
-        return np.tanh(y**3 @ p.W + p.b) @ p.V + p.c
+        return np.tanh(y**3 @ p.slope_W1 + p.slope_b1) @ p.slope_W2 + p.slope_b2
 
     y, path, dt = points[:4], [], 0.025
     for _ in range(6):
