@@ -181,6 +181,19 @@ def test_what_is_no_equation_of_each_step_is_refused(equations: dict[str, str], 
     assert refused.value.at
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["lstm(3)", "last"],
+        {"equations": {"h": "rnn(u, 3)", "f": "last(h)"}},
+        {"equations": {"h[:, t:3, :2]": "dense(u[:, t], 2)", "f": "h"}},
+    ],
+)
+def test_steps_inside_of_a_network_are_refused(body: Any) -> None:
+    with pytest.raises(SpecError, match="the network 'f' goes through steps"):
+        stages({"y": "f(x)"}, inputs={"x": ["batch", 4, 2]}, networks={"f(u)": body})
+
+
 def test_prediction_asks_for_the_input_that_says_how_long_an_axis_is() -> None:
     """Of which nothing else is read."""
     equations = {"h[:, t:T]": "tanh(dense(h[:, t-1], 2))", "h[:, -1]": "x"}

@@ -221,6 +221,11 @@ class NetworkExpander:
         layers = LayerExpander(inside)
         layers.run()
         _check_reads(self.spec, network, layers.equations, given)
+        begun = [start.at for start in layers.starts[len(self.spec.starts) :]]
+        for at in (*begun, *(e.at for e in network.equations if e.each is not None)):
+            problem = f"the network '{network.name}' goes through steps, which equations of the spec alone do"
+            remedy = "give the steps an equation of their own, h: lstm(x, 8), and call the network on it"
+            raise SpecError(problem, at=at, remedy=remedy)
         for state in layers.states:
             problem = (
                 f"the network '{network.name}' may be called several times, and '{state.name}' lives on once"
