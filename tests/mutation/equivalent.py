@@ -485,6 +485,12 @@ ARGUED = (
         "no number of this spec lies in an interval with such an end",
         ("own_optimizer", "ahead"),
     ),
+    Argument(
+        "checks",
+        r"_lies_in:\d+ comparison: allowed\[-1\] == ",
+        "the interval of every number of this spec ends with infinity, which no number is",
+        ("attention", "convolution", "further"),
+    ),
     Argument("files", r"_fill:\d+ dropped check: ", "there are no parameters", WITHOUT_PARAMETERS),
     Argument(
         "files",
