@@ -34,11 +34,13 @@ def test_every_stage_computes_what_the_one_before_does() -> None:
             assert check(program) is program  # wholly, where each stage looked at what it changed
             found = _results(program, arrays, sizes)
             for result in known.keys() & found.keys():
-                np.testing.assert_allclose(
-                    found[result], known[result], 1e-9, 1e-12, err_msg=f"{name}: {stage}"
-                )
+                # a stage may say what is where the plain formula has no number: 0 times infinity
+                has_number = ~np.isnan(known[result])
+                before, after = known[result][has_number], found[result][has_number]
+                np.testing.assert_allclose(after, before, 1e-9, 1e-12, err_msg=f"{name}: {stage}")
                 tried += 1
             known |= found
+        assert not any(np.isnan(array).any() for array in known.values()), name
     assert tried > 20 * len(TRIED)
 
 

@@ -4,7 +4,8 @@ The oracle computes the spec's own text with every number and every slope on the
 the type: where neither is lost so, the module must not lose it. What constants come to may be refused.
 
 Not drawn, as it is lost (README, "Limits"): a block of huge numbers times tanh of a huge multiple, as
-constants meet before x does; and a block of them times x less a factor, as a product keeps no order.
+constants meet before x does; and a block of them times x less a factor, as a product keeps no order. And
+what is smaller than a normal number may be 0: x/1.7e308/7.
 """
 
 from __future__ import annotations
@@ -120,14 +121,18 @@ def judge_magnitudes(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         )
         for place, known in enumerate(right):
             for what, found, sound in zip(("value", "slope"), ours, known, strict=True):
-                if sound is not None and not abs(found[place] - sound) <= _allowed(sound, dtype):
+                if sound is not None and not _is_kept(found[place], sound, dtype):
                     shown = f"at {x[place]:g}: {found[place]:.9g}, not {sound:.9g}"
                     return Outcome(f"lost {what}", shown)
     return Outcome("right" if any(slope is not None for _, slope in right) else "unsound")
 
 
-def _allowed(number: float, dtype: np.dtype[Any]) -> float:
-    return GOOD[dtype.name] * abs(number) + 4 * float(np.finfo(dtype).smallest_subnormal)
+def _is_kept(found: float, sound: float, dtype: np.dtype[Any]) -> bool:
+    """Whether it is the number; one that is smaller than normal may be 0, as constants meet before x does."""
+    info = np.finfo(dtype)
+    if found == 0 and abs(sound) < info.smallest_normal:
+        return True
+    return abs(found - sound) <= GOOD[dtype.name] * abs(sound) + 4 * float(info.smallest_subnormal)
 
 
 def _sound(spec: Spec, place: int, number: float) -> tuple[float | None, float | None]:

@@ -116,9 +116,9 @@ class _Ordering:
         found = []
         for divisor in list(rest.below):
             for base in sorted(rest.above, key=sp.count_ops):
-                power, count = rest.above[base], self._count(base, divisor)
+                power = rest.above[base]
                 is_square = power == rest.below[divisor] > 1 and _varies_as(divisor, base)
-                count = count or int(is_square)
+                count = 1 if is_square else self._count(base, divisor)
                 times = min(rest.below[divisor], power // count) if count else 0
                 if times:
                     rest.above[base] -= count * times
