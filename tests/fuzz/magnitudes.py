@@ -129,10 +129,12 @@ def judge_magnitudes(spec: Spec, random: Random, by_rows: bool) -> Outcome:
 
 def _is_kept(found: float, sound: float, dtype: np.dtype[Any]) -> bool:
     """Whether it is the number; one that is smaller than normal may be 0, as constants meet before x does."""
-    info = np.finfo(dtype)
-    if found == 0 and abs(sound) < info.smallest_normal:
-        return True
-    return abs(found - sound) <= GOOD[dtype.name] * abs(sound) + 4 * float(info.smallest_subnormal)
+    is_lost = found == 0 and abs(sound) < np.finfo(dtype).smallest_normal
+    return is_lost or abs(found - sound) <= _allowed(sound, dtype)
+
+
+def _allowed(number: float, dtype: np.dtype[Any]) -> float:
+    return GOOD[dtype.name] * abs(number) + 4 * float(np.finfo(dtype).smallest_subnormal)
 
 
 def _sound(spec: Spec, place: int, number: float) -> tuple[float | None, float | None]:
