@@ -263,3 +263,13 @@ def test_a_quotient_computes_what_two_indices_do():
     )
     assert one.splitlines()[0] == "p[n, 2*i + j] += sum_{n, i, j} W[0, 0]*x[n, i, j]"
     assert len(one.splitlines()) < len(two.splitlines())
+
+
+@pytest.mark.parametrize("formula", ["max(x[n, 0, 0], W[1, 1], 0)", "min(x[n, 0, 0], 1, W[0, 0], 2)"])
+def test_largest_of_three_is_the_largest_of_two_of_two(formula):
+    """What the message says to write is accepted, and is meant."""
+    with pytest.raises(SpecError, match="not over formulas") as refused:
+        value({"p[n]": formula})
+    got = value({"p[n]": refused.value.remedy.removeprefix("write ")})
+    x = X[:, 0, 0]
+    np.testing.assert_allclose(got, np.maximum(x, 1) if formula.startswith("max") else np.minimum(x, 1))

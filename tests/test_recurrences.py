@@ -14,6 +14,8 @@ from symgrad.pipeline import stages_of
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 
 RNN = {
     "h[n,t,i]": "tanh(sum(x[n,t,d]*W[d,i], d) + sum(h[n,t-1,j]*U[j,i], j) + b[i])",
@@ -289,3 +291,29 @@ def test_a_chain_takes_the_last_step(layers: list[Any], named: list[str]) -> Non
 def test_both_ways_are_said_by_true_or_false() -> None:
     with pytest.raises(SpecError, match="bidirectional: expected true or false"):
         stages_of(read(spec_of({"y": "lstm(x, 3, bidirectional=5)"}, parameters={})))
+
+
+@pytest.mark.parametrize(
+    ("names", "axes"), [("ktu", {}), ("ntu", {"u": 5}), ("ntu", {"n": 2, "u": 5}), ("mTu", {"m": 2})]
+)
+@pytest.mark.parametrize(("before", "first"), [("-1", "-1"), ("+1", "{T}")])
+def test_an_index_may_have_the_name_of_an_axis(
+    names: str, axes: dict[str, int], before: str, first: str
+) -> None:
+    """A start is told from the equation by the place in time alone, whatever the other places are called."""
+    if names[1] == "T" and before == "+1":
+        names = names.replace("T", "t")
+    row, step, unit = names
+    first = first.replace("{T}", "T")
+    key = f"h[{row},{step},{unit}]"
+    formula = f"tanh(sum(x[{row},{step},d]*W[d,{unit}], d) + h[{row},{step}{before},{unit}] + b[{unit}])"
+    equations = {key: formula, f"h[{row},{first},{unit}]": "0.5", "y": "h"}
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(2, 4, 3)), rng.normal(size=(3, 5)), rng.normal(size=5)
+    inputs = {"x": ["n" if "n" in axes else "m" if "m" in axes else "batch", "T", 3]}
+    stages = stages_of(read(spec_of(equations, inputs=inputs, axes={"T": 4, **axes})))
+    got = interpret(stages.model, {"x": x, "W": w, "U": np.ones((5, 5)), "b": b}, DOUBLE).outputs[0]
+    h, expected = np.full((2, 5), 0.5), np.empty((2, 4, 5))
+    for time in range(4) if before == "-1" else reversed(range(4)):
+        h = expected[:, time] = np.tanh(x[:, time] @ w + h + b)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)

@@ -13,7 +13,8 @@ from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.declared_ranges import bound_names, ranges_of
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.language.syntax import Boolean, Call, Name, Negate, Node, Number
-from symgrad.spec.reductions import REDUCTIONS
+from symgrad.spec.language.unparse import unparse
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ def index_names(call: Call, taken: Sequence[str]) -> tuple[str, ...]:
         raise SpecError(
             f"{call.function} reduces over index names or over axis=, not over formulas",
             at=(*others, *over, call)[0].at,
-            remedy=f"write {call.function}(X[n,k], k) or {call.function}(x, axis=-1)",
+            remedy=_two_at_a_time(call) or f"write {call.function}(X[n,k], k) or {call.function}(x, axis=-1)",
         )
     names = bound_names(call)
     for name, at in ((name, place_of(call, name)) for name in names):
@@ -55,6 +56,16 @@ def index_names(call: Call, taken: Sequence[str]) -> tuple[str, ...]:
             where = "stands twice" if name not in taken else "is already in use around this reduction"
             raise SpecError(f"the index '{name}' {where}", at=at, remedy="use another index name")
     return names
+
+
+def _two_at_a_time(call: Call) -> str:
+    """How `max(x, w, 0)` is written, with the largest of two in the largest of two."""
+    if call.function not in EXTREMA or call.keywords:
+        return ""
+    *rest, inner = call.arguments
+    for argument in reversed(rest):
+        inner = Call(call.function, (argument, inner), (), call.at)
+    return f"write {unparse(inner)}"
 
 
 def place_of(call: Call, name: str) -> Position:

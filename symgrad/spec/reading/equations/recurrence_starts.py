@@ -12,7 +12,7 @@ from symgrad.spec.model import StartSpec
 from symgrad.spec.reading.located import formula_at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from symgrad.spec.reading.document import Document, Key
 
@@ -27,21 +27,23 @@ def starts_in(
     Raises:
         SpecError: an index stands twice in one, or it has two places in time, or is the first step itself.
     """
+    entries = {key: _entry(key) for key, text in blocks.items() if "[" in key and isinstance(text, str)}
     names = [key.partition("[")[0].strip() for key in blocks]
     found: dict[str, StartSpec] = {}
-    for name, (key, text) in zip(names, blocks.items(), strict=True):
-        if "[" in key and isinstance(text, str):
-            start = _start(("equations", key), text, axes if names.count(name) > 1 else (), document)
-            found |= {key: start} if start is not None else {}
+    for key, entry in entries.items():
+        if entry is None:
+            continue
+        alike = [other for other in entries.values() if other is not None and other.tensor == entry.tensor]
+        known = axes if names.count(entry.tensor) > 1 else ()
+        start = _start(("equations", key), str(blocks[key]), entry, _times(entry, alike, known), document)
+        found |= {key: start} if start is not None else {}
     return found
 
 
-def _start(key: Key, text: str, axes: Collection[str], document: Document) -> StartSpec | None:
+def _start(
+    key: Key, text: str, entry: Index, places: Sequence[tuple[int, str] | None], document: Document
+) -> StartSpec | None:
     at = document.place(key).key
-    entry = _entry(str(key[-1]))
-    if entry is None:
-        return None
-    places = [_steps(place, axes) for place in entry.indices]
     if not any(places):
         return None
     if (1, "0") in places:
@@ -77,15 +79,32 @@ def _entry(text: str) -> Index | None:
         return None
 
 
+def _times(entry: Index, alike: Sequence[Index], axes: Collection[str]) -> list[tuple[int, str] | None]:
+    """For each index of an entry, the place in time that it is, if it is one; `alike` are all of its tensor.
+
+    A name alone may be an index as well as the end of an axis of this name. It is the end where all else
+    that is said of this place are names, too, another among them: `h[n,T,i]` beside `h[n,t,i]`.
+    """
+    said = [place for other in alike for place, node in enumerate(other.indices) if _steps(node, axes)]
+    found: list[tuple[int, str] | None] = []
+    for place, node in enumerate(entry.indices):
+        if isinstance(node, Name):
+            others = {other.indices[place] for other in alike if place < len(other.indices)}
+            names = {other.id for other in others if isinstance(other, Name)}
+            is_end = node.id in axes and len(names) > 1 and (not said or place in said)
+            found.append((1, node.id) if is_end else None)
+        else:
+            found.append(_steps(node, axes))
+    return found
+
+
 def _steps(place: Node, axes: Collection[str]) -> tuple[int, str] | None:
-    """How many steps a place is before the first, or behind the end of an axis of this name or number."""
+    """How many steps a place that is no name is before the first, or behind the end of an axis."""
     match place:
         case Negate(Number(steps)) if steps.denominator == 1 and steps > 0:
             return int(steps), ""
         case Number(end) if end.denominator == 1:
             return 1, str(int(end))
-        case Name(axis) if axis in axes:
-            return 1, axis
         case Binary("+", Name(axis), Number(more)) if axis in axes and more.denominator == 1:
             return 1 + int(more), axis
     return None
