@@ -1562,6 +1562,7 @@ def _fit(
     given, state = state, init_state(params, hyper) if state is None else _copy_of_state(state)
     rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
     rows, told = extents.get(BATCH_AXIS, 1), _told_of_steps(after_steps)
+    _check_told_of_epochs(after_epoch)
     batches = batch_size, _rows_of_batch(batch_size, rows) if BATCH_AXIS else 1, rows
     for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
@@ -1640,6 +1641,13 @@ def _told_of_steps(after_steps: Any) -> tuple[int, Callable | None]:
     return _whole("after_steps", after_steps[0], 1), after_steps[1]
 
 
+def _check_told_of_epochs(after_epoch: Any) -> None:
+    if after_epoch is not None and not callable(after_epoch):
+        raise TypeError(
+            f"after_epoch: expected a function of an epoch, its loss and parameters, got {after_epoch!r}"
+        )
+
+
 def _answered(name: str, said: Any, hyper: Any) -> tuple[bool, Any]:
     """Whether training ends, and the hyper-parameters from here on."""
     if isinstance(said, dict):
@@ -1652,6 +1660,8 @@ def _answered(name: str, said: Any, hyper: Any) -> tuple[bool, Any]:
 def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:
     epochs, start = _whole("epochs", epochs, 1), _whole("start", start, 0)
     stop = epochs if stop is None else _whole("stop", stop, 1)
+    if start >= epochs:
+        raise ValueError(f"start: of {epochs} epochs, expected 0 to {epochs - 1}, got {start}")
     if not start < stop <= epochs:
         raise ValueError(
             f"stop: of {epochs} epochs after {start}, expected {start + 1} to {epochs}, got {stop}"

@@ -322,6 +322,12 @@ FAULTS = {
         "if True:",
         "an after_epoch that answers 'yes' is not refused",
     ),
+    "what is no function is called": (
+        "fit",
+        "if after_epoch is not None and not callable(after_epoch):",
+        "if False:",
+        "after_epoch=1 raises TypeError",
+    ),
     "a number of steps alone is taken": (
         "fit",
         "or len(after_steps) != 2 or",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from symgrad.cli import main
 from symgrad.cli.commands import FORMS, KINDS
-from symgrad.cli.endings import exit_code_of
+from symgrad.cli.endings import DEFECT, FAILED, GOOD, INTERRUPTED, NO_VERDICT, USAGE, exit_code_of
 from symgrad.cli.group import SECTIONS
 from symgrad.cli.listing import ARRAYS
 from symgrad.errors import InternalError
@@ -140,9 +141,19 @@ def test_a_starter_works_at_once(form: str, folder: Path, monkeypatch: pytest.Mo
     assert all((folder / path).is_file() for path in record["paths"])
 
 
+def test_help_names_every_exit_code_and_cuts_no_command_short() -> None:
+    said = run("--help").stdout
+    assert "..." not in said.partition("Begin:")[2].replace("layers, losses, ...", "")
+    codes = {int(code) for code in re.findall(r"\b(\d+) [a-z]", said.partition("Exit codes:")[2])}
+    assert codes >= {GOOD, FAILED, USAGE, DEFECT, NO_VERDICT, INTERRUPTED}
+
+
 def test_new_overwrites_only_when_forced(folder: Path) -> None:
     (folder / "demo.csv").write_text("mine")
-    assert run("new", "demo").exit_code == 2
+    refused = run("new", "demo")
+    assert refused.exit_code == 2
+    assert "demo.csv: this file is there already; choose another name" in refused.stderr
+    assert "overwrite" not in refused.stderr
     assert (folder / "demo.csv").read_text() == "mine"
     assert not (folder / "demo.yaml").exists()
     assert run("new", "demo", "--force").exit_code == 0

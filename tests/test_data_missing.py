@@ -55,6 +55,23 @@ def test_they_are_refused_with_column_and_count(tmp_path, content, words):
     assert words in str(caught.value)
 
 
+WAYS = {"mean", "median", "most_frequent", "drop"}
+
+
+@pytest.mark.parametrize(
+    "holes", [("x1",), ("c",), ("t",), ("x2", "c"), ("x1", "t"), ("c", "t"), ("x1", "x2", "c", "t")]
+)
+def test_what_a_refusal_advises_works_at_once(holes):
+    whole = {"x1": [1.0, 2, 3, 4], "x2": [4.0, 2, 1, 1], "c": ["a", "b", "a", "b"], "t": [0, 1, 0, 1]}
+    data = {name: [NONE, *given[1:]] if name in holes else given for name, given in whole.items()}
+    with pytest.raises(DataError) as caught:
+        prepared(spec_of(), pa.table(data))
+    advised = {way for way in WAYS if way in str(caught.value).partition("'missing: ")[2]}
+    assert "drop" in advised
+    for way in advised:
+        prepared(spec_of(missing=way), pa.table(data))
+
+
 def test_unknown_is_a_word_among_words(tmp_path):
     (tmp_path / "d.csv").write_text("p,c,t\n1,unknown,0\n2,?,1\n3,none,1\n")
     spec = spec_of(3, missing="drop")

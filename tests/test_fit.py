@@ -127,9 +127,14 @@ def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path) -> None:
     params = module.init_params()
     with pytest.raises(ValueError, match="start: to go on after 2 epochs, give the params and the state"):
         module.fit(*data, start=2, params=params)
-    for limits in ({"stop": 8}, {"start": 7}, {"start": 3, "stop": 3}):
+    for limits, said in (
+        ({"stop": 8}, "stop: of 7 epochs after 0, expected 1 to 7, got 8"),
+        ({"start": 3, "stop": 3}, "stop: of 7 epochs after 3, expected 4 to 7, got 3"),
+        ({"start": 7}, "start: of 7 epochs, expected 0 to 6, got 7"),
+        ({"start": 9, "stop": 3}, "start: of 7 epochs, expected 0 to 6, got 9"),
+    ):
         given = {"params": params, "state": module.init_state(params), **limits}
-        with pytest.raises(ValueError, match="stop: of 7 epochs"):
+        with pytest.raises(ValueError, match=said):
             module.fit(*data, **given)
 
 
@@ -152,6 +157,9 @@ def test_after_epoch_sees_epochs_changes_numbers_and_ends_training(tmp_path: Pat
     assert [epoch for epoch, _, _ in seen] == [1, 2, 3, 4]
     np.testing.assert_array_equal(module.flatten(params), module.flatten(last))
     np.testing.assert_array_equal(module.flatten(params), seen[-1][2])
+    for bad in (1, "f", False):
+        with pytest.raises(TypeError, match="after_epoch: expected a function of an epoch"):
+            module.fit(*line_data(), after_epoch=bad)
     with pytest.raises(TypeError, match="after_epoch: expected None, True to stop, or a dict"):
         module.fit(*line_data(), after_epoch=lambda *_: 0.5)
     with pytest.raises(ValueError, match="hyper: there is no 'lr'"):

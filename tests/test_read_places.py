@@ -54,7 +54,7 @@ def test_places_of_the_syntax() -> None:
     ("source", "problem"),
     [
         ("", "<text>:1:1: the spec is empty"),
-        ("no_such_file.yaml", "no_such_file.yaml:1:1: no such file"),
+        ("no_such_file.yaml", "no_such_file.yaml: no such file"),
         ("a\0b.yaml", "<text>:1:2: the character U+0000 is not allowed"),
         ("no/such/" * 1_000, "<text>:1:1: the spec is not a mapping"),
         (Path(__file__).parent, "this is a directory"),

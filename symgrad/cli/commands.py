@@ -162,7 +162,7 @@ def _listed(_: click.Context, __: click.Parameter, given: str | None) -> str | N
 @click.argument("word", callback=_listed, required=False, metavar="[KIND|NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Write the list as JSON.")
 def list_library(word: str | None, as_json: bool) -> int:
-    """List the layers, losses, ... that specs can use, or the one of this name.
+    """List the layers, losses, ... that specs can use, or describe one.
 
     \b
     KIND is one of layers, activations, functions (of one number), mathematics,
@@ -182,7 +182,7 @@ def list_library(word: str | None, as_json: bool) -> int:
 @click.option(
     "--form", type=click.Choice(FORMS), default="chain", show_default=True, help="How it is written."
 )
-@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--force", is_flag=True, help="Overwrite NAME.yaml and NAME.csv.")
 def new(name: str, form: str, force: bool) -> int:
     """Write a spec to start from.
 

@@ -193,5 +193,6 @@ def main() -> None:
 
     \b
     Exit codes: 0 good; 1 a check failed or training diverged;
-    2 wrong usage, a bad spec or bad data; 70 a defect of symgrad; 130 interrupted.
+    2 wrong usage, a bad spec or bad data; 70 a defect of symgrad;
+    75 the machine was too busy to judge a module; 130 interrupted.
     """

@@ -25,8 +25,9 @@ def write_starter(name: str, form: str, force: bool) -> int:
         raise SpecError(f"'{name}' cannot name a spec", remedy=remedy)
     texts = {Path(f"{name}.yaml"): starter(name, form), Path(f"{name}.csv"): ring_data()}
     for file in texts:
-        if file.exists() and not force:
-            raise SpecError("this file is there already", at=str(file), remedy="--force overwrites it")
+        if file.exists() and not force:  # it may be the user's own: nobody is told to overwrite it
+            remedy = "choose another name: a starter writes a spec and data of its own"
+            raise SpecError("this file is there already", at=str(file), remedy=remedy)
     _write_all(texts)
     say(*(f"wrote {file}" for file in texts), f"next: symgrad train {name}.yaml")
     return GOOD

@@ -74,23 +74,22 @@ def text_of_file(path: Path, source: str) -> str:
     Raises:
         SpecError: for a file that is missing, is a directory, is too large or is not UTF-8.
     """
-    start = Position(source, 1, 1)
     try:
         if path.is_dir():
-            raise SpecError("this is a directory", at=start, remedy="name the spec file in it")
+            raise SpecError("this is a directory", at=source, remedy="name the spec file in it")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError("no such file", at=start, remedy="expected the path of a YAML spec") from None
+        raise SpecError("no such file", at=source, remedy="expected the path of a YAML spec") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SpecError(f"the file cannot be read: {reason}", at=start, remedy="check the path") from None
+        raise SpecError(f"the file cannot be read: {reason}", at=source, remedy="check the path") from None
     if len(content) > MAX_BYTES:
-        raise SpecError(f"the file has more than {MAX_BYTES} bytes", at=start, remedy="shorten the spec")
+        raise SpecError(f"the file has more than {MAX_BYTES} bytes", at=source, remedy="shorten the spec")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        at = start.moved(0, content[: error.start].count(b"\n"))
+        at = Position(source, 1, 1).moved(0, content[: error.start].count(b"\n"))
         raise SpecError("the file is not UTF-8 text", at=at, remedy="save it as UTF-8") from None
 
 

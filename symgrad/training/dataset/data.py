@@ -16,7 +16,7 @@ from symgrad.training.dataset.drawn_points import drawn_points
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned, named_columns
 from symgrad.training.dataset.feeding.learn_names import learnt
-from symgrad.training.dataset.feeding.missing_values import refuse_missing, refuse_unfillable, whole_rows
+from symgrad.training.dataset.feeding.missing_values import refuse_unfillable, whole_rows
 from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_in, sets_of, slots_of
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
@@ -337,19 +337,22 @@ def without_missing(
     ]
     for found in of_sets:
         _check_rows(found, label)
-    everything = [column for group in columns.values() for column in group]
     if missing == "drop":
         whole: dict[str, list[Column]] = {}
         for found in of_sets:
             kept = whole_rows([column for group in found.values() for column in group])
             whole |= {n: c if kept is None else [part.take(kept) for part in c] for n, c in found.items()}
         return {n: whole[n] for n in columns}
-    if missing == "refuse":
-        refuse_missing(everything)
-    else:
-        inputs = {n: c for n, c in columns.items() if n in preparation.inputs}
-        targets = {n: c for n, c in columns.items() if n not in inputs}
-        refuse_unfillable(missing, inputs, targets)
+    inputs, targets = (
+        [
+            column
+            for name, group in columns.items()
+            if (name in preparation.inputs) == given
+            for column in group
+        ]
+        for given in (True, False)
+    )
+    refuse_unfillable(missing, inputs, targets)
     return columns
 
 

@@ -327,6 +327,10 @@ def _no_callbacks(bench: Bench) -> Iterator[str]:
         if wrong := refusal(ValueError, "after_steps:", partial(fit, after_steps=bad)):
             shown = repr(bad).replace(repr(nothing), "a function")
             yield f"fit: after_steps={shown} {wrong}"
+    for bad in (1, "f", False, (1, nothing)):
+        if wrong := refusal(TypeError, "after_epoch:", partial(fit, after_epoch=bad)):
+            shown = repr(bad).replace(repr(nothing), "a function")
+            yield f"fit: after_epoch={shown} {wrong}"
     for answer in ("yes", 1, 0.0, (), [True]):
         callers = {
             "after_epoch": lambda *_, said=answer: said,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.dataset.cells import MISSING_REMEDY, not_a_number
+from symgrad.training.dataset.cells import not_a_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ def whole_rows(columns: Iterable[Column]) -> NDArray[np.int64] | None:
     return np.flatnonzero(~missing) if missing.any() else None
 
 
-def refuse_missing(columns: Iterable[Column], remedy: str = MISSING_REMEDY) -> None:
+def refuse_missing(columns: Iterable[Column], remedy: str) -> None:
     """Raise a DataError for the first missing value, with the number in each column."""
     holes = [(column, cells) for column in columns if (cells := column.is_missing).any()]
     if not holes:
@@ -45,15 +45,23 @@ def refuse_missing(columns: Iterable[Column], remedy: str = MISSING_REMEDY) -> N
     raise DataError(problem, at=column.place(row, entry), remedy=remedy)
 
 
-def refuse_unfillable(
-    missing: Missing, inputs: Mapping[str, Sequence[Column]], targets: Mapping[str, Sequence[Column]]
-) -> None:
-    """Raise a DataError for missing values that `missing` cannot fill in: targets, and words by numbers."""
-    answers = [column for columns in targets.values() for column in columns]
-    refuse_missing(answers, "a target is never filled in; say 'missing: drop' under 'train'")
+def refuse_unfillable(missing: Missing, inputs: Sequence[Column], targets: Sequence[Column]) -> None:
+    """Raise a DataError for missing values that `missing` cannot fill in: targets, and words by numbers.
+
+    `refuse` fills in none; its remedy is what can fill in these.
+    """
+    words = [column for column in inputs if column.codes is not None]
+    if missing == "refuse":
+        fills = " or most_frequent" if _has_holes(words) else ", mean or median"
+        said = f"'missing: drop'{'' if _has_holes(targets) else fills}"
+        refuse_missing([*inputs, *targets], f"fill in or leave out such rows, or say {said} under 'train'")
+    refuse_missing(targets, "a target is never filled in; say 'missing: drop' under 'train'")
     if missing != "most_frequent":
-        words = [column for columns in inputs.values() for column in columns if column.codes is not None]
         refuse_missing(words, f"'missing: {missing}' is of numbers; say 'missing: most_frequent' or drop")
+
+
+def _has_holes(columns: Iterable[Column]) -> bool:
+    return any(column.is_missing.any() for column in columns)
 
 
 def fill_of(
