@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from symgrad.cli import main
 from symgrad.cli.commands import FORMS, KINDS
-from symgrad.cli.endings import DEFECT, FAILED, GOOD, INTERRUPTED, NO_VERDICT, USAGE, exit_code_of
+from symgrad.cli.endings import DEFECT, FAILED, GOOD, INTERRUPTED, NO_VERDICT, exit_code_of
 from symgrad.cli.group import SECTIONS
 from symgrad.cli.listing import ARRAYS
 from symgrad.errors import InternalError
@@ -145,7 +145,7 @@ def test_help_names_every_exit_code_and_cuts_no_command_short() -> None:
     said = run("--help").stdout
     assert "..." not in said.partition("Begin:")[2].replace("layers, losses, ...", "")
     codes = {int(code) for code in re.findall(r"\b(\d+) [a-z]", said.partition("Exit codes:")[2])}
-    assert codes >= {GOOD, FAILED, USAGE, DEFECT, NO_VERDICT, INTERRUPTED}
+    assert codes >= {GOOD, FAILED, 2, DEFECT, NO_VERDICT, INTERRUPTED}
 
 
 def test_new_overwrites_only_when_forced(folder: Path) -> None:
