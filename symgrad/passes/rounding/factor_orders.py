@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import zip_longest
 from math import isqrt
 from typing import TYPE_CHECKING
 
@@ -124,8 +125,26 @@ class _Ordering:
                     rest.above[base] -= count * times
                     rest.below[divisor] -= times
                     found.append((base**count, divisor, times))
+            base = self._largest_of_several(+rest.above, divisor)
+            if rest.below[divisor] == 1 and base is not None:
+                rest.above[base] -= 1
+                rest.below[divisor] = 0
+                found.append((base, divisor, 1))
         rest.above, rest.below = +rest.above, +rest.below
         return found
+
+    def _largest_of_several(self, above: Counter[sp.Expr], divisor: sp.Expr) -> sp.Expr | None:
+        """What is divided first where only several together grow as fast: |x|·x/(1 + |x|^1.5)."""
+        below = self.growth.of(divisor)
+        growing = {base: powers for base in above if (powers := self.growth.of(base)).keys() & below.keys()}
+        slower = [
+            base
+            for base, powers in growing.items()
+            if _varies_as(divisor, base) and all(power <= below.get(e, 0) for e, power in powers.items())
+        ]
+        if sp.oo in below.values() or sum(above[base] for base in growing) < 2:
+            return None
+        return max(slower, key=lambda base: (max(growing[base].values()), str(base)), default=None)
 
     def _count(self, base: sp.Expr, divisor: sp.Expr) -> int:
         """How many factors grow as fast as the divisor in all that it grows with; 0 where none do."""
@@ -146,17 +165,21 @@ class _Ordering:
         """What is taken out of a product: what falls to 0, multiplied by one growing factor after another."""
         found = []
         for factor in [f for f in rest.above if self.growth.falls(f)]:
-            made_of = self.growth.made_of(factor)
-            growing = [f for f in rest.above.elements() if f != factor and self._grows(f, made_of)]
-            if 1 < len(growing) <= _MOST_FACTORS:
-                power = factor ** rest.above.pop(factor)
+            made_of, times = self.growth.made_of(factor), rest.above[factor]
+            growing = [f for f in rest.above.elements() if f != factor and self._grows(f, made_of, times)]
+            if len(growing) * times > 1 and len(growing) <= _MOST_FACTORS:
+                del rest.above[factor]
                 rest.above -= Counter(growing)
-                found.append(reduce(lambda met, other: multiplied(other, met), growing, power))
+                in_turn = (
+                    f for pair in zip_longest(growing, [factor] * (times - 1)) for f in pair if f is not None
+                )
+                found.append(reduce(lambda met, other: multiplied(other, met), in_turn, factor))
         return found
 
-    def _grows(self, factor: sp.Expr, made_of: frozenset[Entry]) -> bool:
+    def _grows(self, factor: sp.Expr, made_of: frozenset[Entry], times: int) -> bool:
+        """Exponentials count beside a power of what falls: of e^x·σ(-x)² the square alone would be 0."""
         powers = self.growth.of(factor)
-        return bool(powers.keys() & made_of) and sp.oo not in powers.values()
+        return bool(powers.keys() & made_of) and (times > 1 or sp.oo not in powers.values())
 
     def _with_last(self, number: sp.Expr, rest: sp.Expr) -> sp.Expr | None:
         """A product with its number behind all else, if that is near the largest one."""

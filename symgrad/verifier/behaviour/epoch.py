@@ -155,6 +155,12 @@ def _hyper(bench: Bench, name: str, user: Callable[..., Any]) -> Iterator[str]:
         words = ("there is no",) if left_out == "nothing" else (f"{left_out} is 0 in the spec",)
         if wrong := told(ValueError, "hyper:", words, user, hyper={left_out: 0.1}):
             yield f"{name}: hyper with {left_out} {wrong}"
+    known = [(n, 0.0, "cannot become 0") for n in getattr(bench.module, "NEVER_ZERO", ())]
+    beyond = (np.inf, 1e60, 1e-60) if bench.dtype == np.float32 else (np.inf,)
+    known += [(h.name, value, "cannot hold") for h in bench.case.hyper[:1] for value in beyond]
+    for number, value, words_of in known:
+        if wrong := told(ValueError, "hyper:", (words_of,), user, hyper={number: value}):
+            yield f"{name}: hyper with {number} of {value:g} {wrong}"
     wrongs: list[tuple[type[Exception], Any]] = [(ValueError, {hyper: value}) for hyper, value in numbers]
     wrongs += [(TypeError, {h.name: value}) for h in bench.case.hyper[:1] for value in ("1", True, None)]
     wrongs += [(ValueError, {h.name: 10**400}) for h in bench.case.hyper[:1]]

@@ -17,7 +17,7 @@ from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same, tol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_EPOCHS, _BATCH, _EVERY = 3, 2, 2
+_EPOCHS, _BATCH, _EVERY = 3, 2, (2, 3)
 _ROUNDING = 1e-5
 
 
@@ -163,9 +163,24 @@ def _callback(bench: Bench) -> Iterator[str]:
 
 
 def _callback_of_steps(bench: Bench) -> Iterator[str]:
-    """`after_steps` is told of every so many steps, which are those of a `fit` that nobody is told of."""
+    """`after_steps` is told of every so many steps, and may end the training at any."""
     if "after_steps" not in inspect.signature(bench.module.fit).parameters:
         return  # an older module
+    steps = -(-row_count(bench) // _BATCH) if _size(bench) == _BATCH else 1
+    for every in _EVERY:
+        yield from _told_of_steps(bench, every, steps)
+    for cut in range(1, steps + 2):
+        _, losses, made = fitted(
+            bench, params=bench.params(), after_steps=(1, lambda n, _, __, cut=cut: n == cut)
+        )
+        if sum(_steps_of(epoch, steps) for epoch in made) != cut:
+            yield f"fit that after_steps ends after step {cut} makes others"
+        elif not same(losses, _by_epochs(made, steps), _ROUNDING):
+            yield f"fit that after_steps ends after step {cut} tells other losses than those of its steps"
+
+
+def _told_of_steps(bench: Bench, every: int, steps: int) -> Iterator[str]:
+    """Every so many steps are told, which are those of a `fit` that nobody is told of."""
     told: list[Any] = []
     changed = {h.name: h.value for h in bench.case.hyper[:1]}
 
@@ -173,13 +188,12 @@ def _callback_of_steps(bench: Bench) -> Iterator[str]:
         told.append((number, loss, kept(params)))
         for values in params:
             values[...] = 0
-        return changed if number == _EVERY else None
+        return changed if number == every else None
 
-    steps = -(-row_count(bench) // _BATCH) if _size(bench) == _BATCH else 1
     plain, losses, _ = fitted(bench, params=bench.params())
-    last, history, seen = fitted(bench, params=bench.params(), after_steps=(_EVERY, after_steps))
-    if [number for number, _, _ in told] != list(range(_EVERY, _EPOCHS * steps + 1, _EVERY)):
-        yield f"fit tells after_steps=({_EVERY}, ...) of the steps {[number for number, _, _ in told]}"
+    last, history, seen = fitted(bench, params=bench.params(), after_steps=(every, after_steps))
+    if [number for number, _, _ in told] != list(range(every, _EPOCHS * steps + 1, every)):
+        yield f"fit tells after_steps=({every}, ...) of the steps {[number for number, _, _ in told]}"
         return
     if not same((last, history), (plain, losses), _ROUNDING):
         yield "fit that tells after_steps trains otherwise than fit that tells nobody"
@@ -191,16 +205,8 @@ def _callback_of_steps(bench: Bench) -> Iterator[str]:
     ):
         yield "fit tells after_steps other losses or parameters than it has, or lets it change them"
     hypers = [epoch.options.get("hyper") or {} for epoch in seen]
-    if bench.takes_hyper and hypers != [changed if end > _EVERY else {} for end in ends]:
-        yield f"fit with after_steps that changes {changed} after step {_EVERY} trains with {hypers}"
-    for cut in range(1, steps + 2):
-        _, losses, made = fitted(
-            bench, params=bench.params(), after_steps=(1, lambda n, _, __, cut=cut: n == cut)
-        )
-        if sum(_steps_of(epoch, steps) for epoch in made) != cut:
-            yield f"fit that after_steps ends after step {cut} makes others"
-        elif not same(losses, _by_epochs(made, steps), _ROUNDING):
-            yield f"fit that after_steps ends after step {cut} tells other losses than those of its steps"
+    if bench.takes_hyper and hypers != [changed if end > every else {} for end in ends]:
+        yield f"fit with after_steps that changes {changed} after step {every} trains with {hypers}"
 
 
 def _by_epochs(made: list[Epoch], steps: int) -> list[float]:

@@ -75,7 +75,11 @@ Columns: TypeAlias = "dict[str, list[_Column]]"
 def raw_rows(bench: Bench) -> Iterator[str]:
     """What a checkpoint's predict makes of columns, of rows, of gaps, and of words that were not there."""
     inputs = _needed(bench)
-    if not inputs or any(not bench.numbers(tensor).ndim for tensor in inputs):
+    if not inputs:
+        return
+    if any(not bench.numbers(tensor).ndim for tensor in inputs):
+        with TemporaryDirectory() as folder:
+            yield from _objects(bench, inputs, Path(folder) / "checkpoint.npz")
         return
     with TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoint.npz"
@@ -242,7 +246,7 @@ def _frames(found: Any, expected: Array, columns: Columns) -> Iterator[str]:
 
 def _nothing_learnt(bench: Bench, inputs: list[DataTensor], file: Path) -> Iterator[str]:
     """Words, and gaps beside them, where no word was in training: they are no numbers, of labels neither."""
-    bench.module.save(file, bench.params())
+    yield from _objects(bench, inputs, file)
     found = bench.module.load(file)
     table = {tensor.name: [None, "blue"] for tensor in inputs}
     words = f"{inputs[0].name}: 'blue' in row 2 of {inputs[0].name!r} is no number"
@@ -255,9 +259,16 @@ def _nothing_learnt(bench: Bench, inputs: list[DataTensor], file: Path) -> Itera
             wrong = told(ValueError, f"{name}: expected shape", parts, found.predict, arrays | {name: column})
             if wrong:
                 yield f"predict of a table with one column for {name}, which has more, {wrong}"
+
+
+def _objects(bench: Bench, inputs: list[DataTensor], file: Path) -> Iterator[str]:
+    """Arrays of objects are none of numbers, whatever is in them, where nothing was learnt of the data."""
+    bench.module.save(file, bench.params())
+    found, arrays = bench.module.load(file), {tensor.name: bench.numbers(tensor) for tensor in inputs}
+    for name in arrays:
         objects = [a.astype(object) if n == name else a for n, a in arrays.items()]
         if wrong := refusal(TypeError, f"{name}: expected numbers", found.predict, *objects):
-            yield f"predict of an array of objects for {name}, where nothing was learnt of the data, {wrong}"
+            yield f"predict of an array of objects for {name} {wrong}"
 
 
 def _without_words(bench: Bench, file: Path) -> Iterator[str]:
