@@ -75,7 +75,7 @@ def test_an_index_runs_over_its_range(equation, formula, expected):
         ("p[n, j:5, c]", "max(x[n, 2*j + k, c], k=2)", "it runs from 0 to 9; expected one from 0 to 8"),
         ("p[n, i, c]", "x[n, i + 1, c] - x[n, i, c]", r"runs from 1 to 9.*Y\[n, i:3\]"),
         ("p[n, j:]", "x[n, j, 0]", "an index on the left is a name"),
-        ("p[n, :J]", "x[n, 0, 0]", "an index on the left is a name"),
+        ("p[n, :J]", "x[n, 0, 0]", r"each step of 'p\[n\]' is \[\]; expected 1 axes or more"),
         ("p[n, j:4:2]", "x[n, j, 0]", "an index on the left is a name"),
         ("p[n, 2*j]", "x[n, j, 0]", "an index on the left is a name"),
         ("p[n, j:J, j:J]", "x[n, j, 0]", "the index 'j' stands twice on the left"),

@@ -172,10 +172,18 @@ class Hiding:
 
     def some_of(self, tensor: str) -> bool:
         """Whether an entry of a tensor may be -inf so, at this step of a recurrence or one before."""
+        if (
+            not self._known
+        ):  # from the first equation on, as a deep network is too deep to be gone through back
+            for equation in self.program.equations:
+                self._look_into(equation.target)
+        self._look_into(tensor)
+        return self._known[tensor]
+
+    def _look_into(self, tensor: str) -> None:
         if tensor not in self._known:
             self._known[tensor] = False  # while it is looked into
             self._known[tensor] = self._is_hidden(tensor)
-        return self._known[tensor]
 
     def _is_hidden(self, tensor: str) -> bool:
         carried, equation = self.program.carried.get(tensor), self.program.definition.get(tensor)

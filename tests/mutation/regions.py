@@ -38,6 +38,7 @@ CHECKS = {
         "_given",
         "_arguments",
         "_checked_but_rows",
+        "_checked_at_step",
         "_as_compiled",
         "_own_numbers",
     ),
