@@ -540,3 +540,6 @@ _SOME = one_in(3, ROWS)
 TRIED = [name for name in CORPUS if name in _SOME or name not in ROWS]
 """Every construct, and a third of the library's rows, which differ in one formula: others for each state of
 the sources. All of them are tried, alone, in test_activations.py, test_losses.py and test_optimizers.py."""
+
+ROUNDED = {"noises"}
+"""What agrees to 12 digits and is not identical, as its text rounds numbers that are roots."""

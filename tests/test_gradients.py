@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from building import by_rows, is_identical, judged
-from corpus import CORPUS, EXAMPLES, TRIED
+from corpus import CORPUS, EXAMPLES, ROUNDED, TRIED
 from hypothesis import HealthCheck, given, settings
 from networks import LOSSES, networks
 from seeds import SEED, one_in
@@ -18,8 +18,6 @@ from symgrad.spec.reader import read
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROUNDED = {"noises"}
-"""What agrees to 12 digits and is not identical, as its text rounds numbers that are roots."""
 QUIET = "ignore:.*(encountered|Numba):RuntimeWarning"
 
 

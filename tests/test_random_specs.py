@@ -24,9 +24,9 @@ import symgrad.pipeline
 from symgrad.spec.reader import read
 
 DRAWN = {
-    "scalars": 40, "tensors": 32, "indexed": 32, "chain": 12, "graph": 8, "sequence": 8, "optimizer": 32,
-    "free_axes": 7, "layered": 5, "repeated": 3, "kinks": 40, "extremes": 16, "magnitudes": 40,
-    "derivatives": 5, "derived": 4, "recurrent": 2, "whole_steps": 4, "lengths": 4, "called_networks": 8,
+    "scalars": 32, "tensors": 24, "indexed": 24, "chain": 10, "graph": 6, "sequence": 6, "optimizer": 24,
+    "free_axes": 6, "layered": 4, "repeated": 3, "kinks": 32, "extremes": 16, "magnitudes": 24,
+    "derivatives": 4, "derived": 4, "recurrent": 2, "whole_steps": 4, "lengths": 4, "called_networks": 8,
     "modes": 3, "chance": 6,
 }  # fmt: skip
 """How many specs of each kind; three seconds are needed for each kind."""

@@ -333,9 +333,9 @@ def _no_callbacks(bench: Bench) -> Iterator[str]:
         if wrong := refusal(ValueError, "after_steps:", partial(fit, after_steps=bad)):
             shown = repr(bad).replace(repr(nothing), "a function")
             yield f"fit: after_steps={shown} {wrong}"
-    for bad in (1, "f", False, (1, nothing)):
-        if wrong := refusal(TypeError, "after_epoch:", partial(fit, after_epoch=bad)):
-            shown = repr(bad).replace(repr(nothing), "a function")
+    for no_function in (1, "f", False, (1, nothing)):
+        if wrong := refusal(TypeError, "after_epoch:", partial(fit, after_epoch=no_function)):
+            shown = repr(no_function).replace(repr(nothing), "a function")
             yield f"fit: after_epoch={shown} {wrong}"
     for answer in ("yes", 1, 0.0, (), [True]):
         callers = {
