@@ -326,7 +326,7 @@ FAULTS = {
         "fit",
         "if after_epoch is not None and not callable(after_epoch):",
         "if False:",
-        "after_epoch=1 raises TypeError",
+        "after_epoch=1 is refused, but as",
     ),
     "a number of steps alone is taken": (
         "fit",

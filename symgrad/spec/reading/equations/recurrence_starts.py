@@ -33,9 +33,11 @@ def starts_in(
     for key, entry in entries.items():
         if entry is None:
             continue
-        alike = [other for other in entries.values() if other is not None and other.tensor == entry.tensor]
-        known = axes if names.count(entry.tensor) > 1 else ()
-        start = _start(("equations", key), str(blocks[key]), entry, _times(entry, alike, known), document)
+        same = [other for other, name in zip(blocks, names, strict=True) if name == entry.tensor]
+        known = axes if len(same) > 1 else ()
+        alike = [read for other in same if (read := entries.get(other)) is not None]
+        times = _times(entry, alike, known, are_all=len(alike) == len(same))
+        start = _start(("equations", key), str(blocks[key]), entry, times, document)
         found |= {key: start} if start is not None else {}
     return found
 
@@ -79,11 +81,14 @@ def _entry(text: str) -> Index | None:
         return None
 
 
-def _times(entry: Index, alike: Sequence[Index], axes: Collection[str]) -> list[tuple[int, str] | None]:
+def _times(
+    entry: Index, alike: Sequence[Index], axes: Collection[str], *, are_all: bool
+) -> list[tuple[int, str] | None]:
     """For each index of an entry, the place in time that it is, if it is one; `alike` are all of its tensor.
 
     A name alone may be an index as well as the end of an axis of this name. It is the end where all else
-    that is said of this place are names, too, another among them: `h[n,T,i]` beside `h[n,t,i]`.
+    that is said of this place are names, too, another among them: `h[n,T,i]` beside `h[n,t,i]`. Where not
+    all are read here, as those that declare ranges are not, it is the end.
     """
     said = [place for other in alike for place, node in enumerate(other.indices) if _steps(node, axes)]
     found: list[tuple[int, str] | None] = []
@@ -91,7 +96,7 @@ def _times(entry: Index, alike: Sequence[Index], axes: Collection[str]) -> list[
         if isinstance(node, Name):
             others = {other.indices[place] for other in alike if place < len(other.indices)}
             names = {other.id for other in others if isinstance(other, Name)}
-            is_end = node.id in axes and len(names) > 1 and (not said or place in said)
+            is_end = node.id in axes and (not are_all or (len(names) > 1 and (not said or place in said)))
             found.append((1, node.id) if is_end else None)
         else:
             found.append(_steps(node, axes))
