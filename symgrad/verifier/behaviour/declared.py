@@ -170,6 +170,21 @@ def _in_pieces(bench: Bench) -> Iterator[str]:
     for what, one in whole.items():
         if np.isfinite(one).all() and not same(one, pieces[what], rounding):
             yield f"the {what} over pieces of {_PIECE} rows is not that of all rows"
+    if hasattr(bench.module, "_KEPT") and _memory(bench, _PIECE) >= _memory(bench, sys.maxsize):
+        yield f"a gradient over pieces of {_PIECE} rows takes as much memory as one of all rows"
+
+
+def _memory(bench: Bench, rows: int) -> int:
+    """How many numbers of working memory a gradient takes, in pieces of so many rows."""
+    kept = bench.module._KEPT
+    before = vars(kept).pop("work", None)
+    try:
+        _with_pieces(bench, rows)
+        return int(getattr(kept, "work", np.empty(0)).size)
+    finally:
+        vars(kept).pop("work", None)
+        if before is not None:
+            kept.work = before
 
 
 def _sets_in_pieces(bench: Bench) -> Iterator[str]:
