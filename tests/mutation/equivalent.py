@@ -48,7 +48,7 @@ ARGUED = (
     ),
     Argument(
         "own verify",
-        r"_differences:|_check:|_gradients_of:|verify:",
+        r"_differences:|_check:|_gradients_of:|_worst_of_each:|verify:",
         "differences of another width, order or allowance; it still passes the right module and fails every "
         "planted wrong gradient: one entry 1 % off, of the opposite sign, lost, NaN",
     ),
@@ -464,6 +464,19 @@ ARGUED = (
     Argument("rows", r"(_numbers|_encoded):", "numbers alone are no columns", ("scalars",)),
     Argument(
         "rows",
+        r"_from_table:\d+ (arguments exchanged: np\.reshape|operator: -1 -> 1)",
+        "no input has one column alone",
+        ("in_pieces", "recurrent", "ahead", "pieces", "classifier"),
+    ),
+    Argument("checks", r"_own_numbers:", "it copies labels, and there are none", WITHOUT_LABELS),
+    Argument(
+        "epoch",
+        r"_train_epoch:\d+ branch: AXES\[name\]\[:1\] == \(BATCH_AXIS,\) -> True",
+        "all tensors have rows",
+        ("single", "classifier", "binary", "ignoring", "in_pieces"),
+    ),
+    Argument(
+        "rows",
         r"_from_table:\d+ constant: 1 -> 2",
         "an input of several columns is none of one",
         (*(name for name in WITHOUT_LABELS if name not in ("scalars", "unrolled")), "in_pieces"),
@@ -487,7 +500,7 @@ ARGUED = (
     ),
     Argument(
         "checks",
-        r"_lies_in:\d+ comparison: allowed\[-1\] == ",
+        r"_lies_in:\d+ (comparison: allowed\[-1\] == |operator: -1 -> 1)",
         "the interval of every number of this spec ends with infinity, which no number is",
         ("attention", "convolution", "further"),
     ),
