@@ -147,7 +147,7 @@ def edit(before: str, after: str) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
-@pytest.mark.parametrize(("kind", "fault"), one_in(2, ALL))
+@pytest.mark.parametrize(("kind", "fault"), one_in(3, ALL))
 def test_every_fault_is_caught_and_named(kind: str, fault: str, tmp_path: Path) -> None:
     """At one point already; `symgrad verify` tries three."""
     surroundings, spec, faults = KINDS[kind]

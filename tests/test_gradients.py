@@ -43,11 +43,11 @@ def test_examples_pass_the_judge(example: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings(QUIET)
-@pytest.mark.parametrize("name", one_in(2, TRIED))
+@pytest.mark.parametrize("name", one_in(3, TRIED))
 def test_every_construct_of_the_language_passes_the_judge(name: str, tmp_path: Path) -> None:
     """Row by row; those that are stored by columns compute the same, which test_columns.py shows.
 
-    Every other one, the rest for other sources: test_python_target.py computes all of them by both targets.
+    One in three, others for other sources: test_python_target.py computes all of them by both targets.
     """
     with by_rows():
         report = judged(CORPUS[name], tmp_path, compiled=False)

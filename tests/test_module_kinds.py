@@ -133,7 +133,7 @@ def trained(module: ModuleType) -> Any:
     return history, module.predict(params, x).tolist(), slopes.tolist()
 
 
-@pytest.mark.parametrize("name", one_in(2, NAMES))
+@pytest.mark.parametrize("name", one_in(3, NAMES))
 def test_data_may_have_the_names_the_module_uses_itself(build: Build, plainly_named: Any, name: str) -> None:
     """Each is the name of an input once and once that of an axis, beside an input of another name."""
     along = NAMES[NAMES.index(name) - 1]

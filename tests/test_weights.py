@@ -247,7 +247,7 @@ BY_ROWS = {
 @pytest.mark.parametrize(
     ("surroundings", "faults"), [(nullcontext, FAULTS), (by_rows, BY_ROWS)], ids=["columns", "rows"]
 )
-@pytest.mark.parametrize("fault", one_in(2, FAULTS))
+@pytest.mark.parametrize("fault", one_in(3, FAULTS))
 def test_the_judge_catches(fault: str, surroundings: Any, faults: Any, tmp_path: Path) -> None:
     before, after, guilty = faults[fault]
     # Where ignored labels are a class of their own, each factor that leaves them out is needed.
