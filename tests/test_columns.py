@@ -9,6 +9,7 @@ import pytest
 from building import by_rows, interpreted, staged, written
 from corpus import CORPUS, TRIED
 from module_use import MLP
+from seeds import one_in
 
 from symgrad.compiler.planning.samples_innermost import MOST_EQUATIONS, MOST_FEATURES
 from symgrad.pipeline import Stages
@@ -79,7 +80,7 @@ OTHERS |= {"noises", "draws", "autoencoder_of_samples", "layer_ctc"}
 SMALL = [name for name in TRIED if name not in OTHERS]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", one_in(2, SMALL))
 def test_the_layout_changes_no_number(name: str, tmp_path: Path) -> None:
     """Outputs, loss, gradients, and what an epoch in a given order with a short last batch makes of them."""
 

@@ -528,6 +528,17 @@ ARGUED = (
         r"_train_step:\d+ branch: MICRO_BATCH_SIZE -> True",
         "an epoch of one batch, of all rows in their order, is a step",
     ),
+    Argument(
+        "public",
+        r"flatten:\d+ branch: owner\.shape == .* -> False",
+        "strides over the same memory are the vector itself",
+    ),
+    Argument(
+        "epoch",
+        r"_train_epoch:\d+ branch: not math\.isfinite\(value\) -> False",
+        "all data are labels, of which no entry is not finite",
+        ("embedding", "next_words", "next_letters"),
+    ),
 )
 
 
