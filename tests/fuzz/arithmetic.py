@@ -12,18 +12,21 @@ import mpmath
 import numpy as np
 
 STEPS = {np.clongdouble: "1e-1500", np.complex128: "1e-120", np.complex64: "1e-20"}
+TIE = 1e-15
+"""Of numbers around 1: what doubles may take for equal."""
 
 
 @dataclass
 class Arithmetic:
     """Functions on arrays of `kind`.
 
-    `margin` is how near a choice came to a tie; `clean` is whether all that was computed on the
-    way is finite.
+    `margin` is how near a choice came to a tie, `ties` how many came to one; `clean` is whether all that was
+    computed on the way is finite.
     """
 
     kind: type = np.clongdouble
     margin: float = np.inf
+    ties: int = 0
     clean: bool = True
     step: np.floating = field(init=False)
 
@@ -47,6 +50,7 @@ class Arithmetic:
         known = np.abs(distance[~np.isnan(distance)])
         if known.size:
             self.margin = min(self.margin, float(known.min()))
+            self.ties += int((known <= TIE).sum())
 
     def function(self, name: str, z: np.ndarray) -> np.ndarray:
         """A function of the language, entry by entry; NaN outside its real domain."""

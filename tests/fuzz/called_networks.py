@@ -36,7 +36,7 @@ WHOLE = ("{}", "{}", "0.5 * {}", "sin({})", "{} / 3 + 0.2")
 
 
 @dataclass(frozen=True)
-class Network:
+class CalledNetwork:
     """The widths of its arguments, 0 for one number a row, that of its value, and its value written out."""
 
     name: str
@@ -55,7 +55,7 @@ class Calls(Draw):
         self.width = {f"x{size}": size for size in self.sizes} | {"s": 0}
         self.networks: dict[str, Any] = {}
         self.parameters: dict[str, Any] = {}
-        self.known: list[Network] = []
+        self.known: list[CalledNetwork] = []
         self.formulas: list[tuple[str, str, str]] = []
         """Names of equations, what they are, and what they are written out."""
 
@@ -65,7 +65,7 @@ class Calls(Draw):
         kinds = [self.chain, self.chain, self.equations, *([self.calling] if inner else [])]
         takes, gives, body, value = self.one(kinds)(name)
         self.networks[f"{name}({', '.join('uvw'[: len(takes)])})"] = body
-        self.known.append(Network(name, takes, gives, value))
+        self.known.append(CalledNetwork(name, takes, gives, value))
 
     def affine(self, x: str, name: str, fan_in: int, gives: int, suffix: str = "") -> str:
         """A dense layer written out; its parameters are noted."""
@@ -141,7 +141,7 @@ class Calls(Draw):
 
     # Equations --------------------------------------------------------------------------------
 
-    def call(self, network: Network) -> tuple[str, str]:
+    def call(self, network: CalledNetwork) -> tuple[str, str]:
         """A call, and what it is written out."""
         own, written = [], []
         for width in network.takes:
@@ -156,7 +156,7 @@ class Calls(Draw):
             written.append(f"({formula})")
         return f"{network.name}({', '.join(own)})", network.value(*written)
 
-    def equation(self, network: Network) -> None:
+    def equation(self, network: CalledNetwork) -> None:
         name, (own, written) = f"a{len(self.formulas)}", self.call(network)
         if self.chance(0.5):
             text = self.one(("tanh({}) + 0.1", "({}) ** 2", "0.5 * {}"))

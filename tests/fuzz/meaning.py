@@ -22,12 +22,13 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Meaning:
-    """`gradient` has the slopes that were asked for; `margin` and `clean` are those of the arithmetic."""
+    """`gradient` has the slopes asked for; `margin`, `ties` and `clean` are those of the arithmetic."""
 
     loss: float
     gradient: dict[str, np.ndarray]
     outputs: list[np.ndarray]
     margin: float
+    ties: int
     clean: bool
 
     @property
@@ -63,7 +64,9 @@ def meaning(
     slopes = np.asarray(np.broadcast_to(found, (max(1, total),)).imag / arithmetic.step, float)
     ends = np.cumsum([entries.size for entries in wrt.values()])
     gradient = {name: slopes[end - wrt[name].size : end] for name, end in zip(wrt, ends, strict=True)}
-    return Meaning(float(found[0].real), gradient, outputs, arithmetic.margin, arithmetic.clean)
+    return Meaning(
+        float(found[0].real), gradient, outputs, arithmetic.margin, arithmetic.ties, arithmetic.clean
+    )
 
 
 def run_steps(

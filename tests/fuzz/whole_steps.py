@@ -38,7 +38,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Network:
+class StepNetwork:
     """A network's arguments, by their sizes, the size of its value, and its value of these written out."""
 
     name: str
@@ -68,7 +68,7 @@ class WholeSteps(Draw):
         self.parameters: dict[str, Any] = {}
         self.made: dict[str, Any] = {}
         self.networks: dict[str, Any] = {}
-        self.known: list[Network] = []
+        self.known: list[StepNetwork] = []
         self.states = [State(f"h{n}", self.one(self.sizes)) for n in range(self.whole(1, 4))]
 
     def parameter(self, *axes: int) -> str:
@@ -107,7 +107,7 @@ class WholeSteps(Draw):
         first = sum(takes) if isinstance(body, list) else takes[0]
         for parameter, axes in ((w, [first, inner]), (b, [inner]), (v, [inner, gives]), (c, [gives])):
             self.made[parameter] = axes
-        self.known.append(Network(name, takes, gives, value))
+        self.known.append(StepNetwork(name, takes, gives, value))
 
     # Formulas ---------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class WholeSteps(Draw):
             inner, text = self.formula(number, self.one(self.sizes), depth), self.one(LAYERS)
         return lambda step: text.format(inner(step), n=size)
 
-    def called(self, number: int, network: Network, depth: int) -> Formula:
+    def called(self, number: int, network: StepNetwork, depth: int) -> Formula:
         given = [self.formula(number, size, depth) for size in network.takes]
 
         def text(step: Step) -> str:
