@@ -387,7 +387,7 @@ ARGUED = (
     ),
     Argument(
         "rows",
-        r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in|2 -> 3$|-1 -> 1$|False -> True)",
+        r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in|2 -> 3$|-1 -> 1$|False)",
         "no input holds classes, and none is of one or two entries",
         tuple(name for name in SPECS if name not in ("embedding", "scalars")),
     ),
@@ -538,6 +538,12 @@ ARGUED = (
         r"_train_epoch:\d+ branch: not math\.isfinite\(value\) -> False",
         "all data are labels, of which no entry is not finite",
         ("embedding", "next_words", "next_letters"),
+    ),
+    Argument(
+        "checks",
+        r"_fitting:\d+ .*(size|extents)",
+        "every input is one number, without an axis to ask of",
+        ("scalars",),
     ),
 )
 
