@@ -387,7 +387,8 @@ ARGUED = (
     ),
     Argument(
         "rows",
-        r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in|2 -> 3$|-1 -> 1$|False)",
+        r"_encoded:.*(classes|labels|False|reshape|len\(cells\) == 1|len\(words\) == 2"
+        r"|size in|2 -> 3$|-1 -> 1$)",
         "no input holds classes, and none is of one or two entries",
         tuple(name for name in SPECS if name not in ("embedding", "scalars")),
     ),
