@@ -307,6 +307,10 @@ GRAPHS = {
     "sqrt of a parameter that starts at -1": (start("-1", "x @ W * sqrt(s)"), REFUSE),
     "manual of nothing": (graph(tail="manual: {dQ: x.T @ (y - t)}\n"), WARN),
     "data columns twice": (columns("{x: [a, a], t: [b]}"), REFUSE),
+    "data columns too few": (
+        columns("{x: [a], t: [b]}"),
+        fine("a column of words gives an entry for each word; who trains on numbers is told"),
+    ),
     "data columns too many": (columns("{x: [a, b, c], t: [d]}"), REFUSE),
     "data same column for input and target": (columns("{x: [a, b], t: [b]}"), WARN),
 }
@@ -400,6 +404,80 @@ RELATED = {
     ),
 }
 
+RATES = {
+    "schedule that float32 takes for 0": (schedule("learning_rate * 1e-200"), REFUSE),
+    "the same in float64": ("dtype: float64\n" + schedule("learning_rate * 1e-200"), WARN),
+    "schedule that float64 takes for 0": (
+        "dtype: float64\n" + schedule("learning_rate * 1e-200 * 1e-200"),
+        REFUSE,
+    ),
+    "schedule of few digits": (schedule("learning_rate * 1e-38"), WARN),
+    "schedule far too small": (schedule("learning_rate * 1e-20"), WARN),
+    "schedule far too large": (schedule("learning_rate * 1e30"), WARN),
+    "schedule too large from some epoch on": (schedule("learning_rate * 100**epoch"), WARN),
+    "schedule that falls to 0 in float32": (schedule("exponential(decay=12)"), WARN),
+    "the same late in a long run": (
+        train("epochs: 1000000", 'schedule: "exponential(decay=0.0117)"'),
+        WARN,
+    ),
+    "schedule that falls within what float32 holds": (
+        schedule("exponential(decay=5)"),
+        fine("0.01 * exp(-45) is small, and a number with all its digits"),
+    ),
+    "sgd(learning_rate=1e-30)": (optimizer("sgd(learning_rate=1e-30)"), WARN),
+    "adam(eps=1e10)": (optimizer("adam(eps=1e10)"), WARN),
+    "adam(eps=1e-40)": (optimizer("adam(eps=1e-40)"), WARN),
+    "adam(eps=1e-40) in float64": (
+        "dtype: float64\n" + optimizer("adam(eps=1e-40)"),
+        fine("float64 holds it, and nothing is divided by 0"),
+    ),
+    "adam(eps=1)": (optimizer("adam(eps=1)"), fine("some networks were trained so, see TensorFlow's note")),
+    "adagrad(initial_accumulator=1e20)": (optimizer("adagrad(initial_accumulator=1e20)"), WARN),
+    "nadam(momentum_decay=1e9)": (optimizer("nadam(momentum_decay=1e9)"), WARN),
+    "rprop(eta_plus=1e9)": (optimizer("rprop(eta_plus=1e9)"), WARN),
+    "rprop(eta_minus=1e-20)": (optimizer("rprop(eta_minus=1e-20)"), WARN),
+    "rprop(max_step_size=1e20)": (optimizer("rprop(max_step_size=1e20)"), WARN),
+    "delta_bar_delta(kappa=1e20)": (optimizer("delta_bar_delta(kappa=1e20)"), WARN),
+    "own steps far too long": (own("theta: theta - eta*g", "eta: 1.0e+30"), WARN),
+    "own steps far too short": (own("theta: theta - eta*g", "eta: 1.0e-13"), WARN),
+    "some parameters far too fast": (train("per_parameter: {W1: {learning_rate: 1.0e+30}}"), WARN),
+    "a schedule that is 0 for some parameters": (
+        train('schedule: "learning_rate * 1e-10"', "per_parameter: {W1: {learning_rate: 1.0e-36}}"),
+        REFUSE,
+    ),
+}
+NAMES = {
+    "a score misspelt": (train("metrics: [f1_macr]"), WARN),
+    "a score without its sign": (train("metrics: [accuracy, mean_squared_error]"), WARN),
+    "a score of nobody": (train("metrics: goodness"), WARN),
+    "a score to watch misspelt": (train("stop: {patience: 3, watch: acuracy}"), WARN),
+    "the loss to watch": (train("stop: {patience: 3, watch: loss}"), fine("it is what training knows")),
+    "missing values filled by what float32 cannot hold": (train("missing: -1.0e+60"), REFUSE),
+    "missing values filled by what float32 takes for 0": (train("missing: 1.0e-60"), REFUSE),
+    "missing values filled by 0": (train("missing: 0"), fine("0 is a number")),
+    "no columns for a target": (columns("{x: [a, b], t: []}"), REFUSE),
+    "words in a column that nothing takes": (
+        train("categorical: [aa]", "data: {path: a.csv, columns: {x: [a, b], t: [c]}}"),
+        WARN,
+    ),
+    "words in columns of a pattern": (
+        train("categorical: [p1]", "data: {path: a.csv, columns: {x: ['p*'], t: [c]}}"),
+        fine("p1 may be one of p*"),
+    ),
+    "words in columns taken in order": (
+        train("categorical: [aa]", "data: {path: a.csv, columns: {t: [c]}}"),
+        fine("the file says what its columns are called; who trains is told"),
+    ),
+    "points that float32 cannot hold": (
+        graph(
+            loss="mean(y**2)",
+            head=GRAPH.replace("targets: {t: [batch, 1]}\n", ""),
+            tail="train: {data: {points: {x: [0, 1.0e+39]}, number: 10}}\n",
+        ),
+        REFUSE,
+    ),
+}
+
 GROUPS = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -411,5 +489,10 @@ GROUPS = {
     "own optimiser": OWN,
 }
 NONSENSE = {f"{group}: {name}": case for group, cases in GROUPS.items() for name, case in cases.items()}
-CASES = NONSENSE | {f"related: {name}": case for name, case in RELATED.items()}
+CASES = (
+    NONSENSE
+    | {f"related: {name}": case for name, case in RELATED.items()}
+    | {f"rates: {name}": case for name, case in RATES.items()}
+    | {f"names: {name}": case for name, case in NAMES.items()}
+)
 """What the 150 left open: reported cases, and what is near to them and fine."""

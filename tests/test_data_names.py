@@ -91,6 +91,16 @@ def test_other_classes_are_refused(tmp_path, labels, target, words):
         load_data(spec_of(target), table(tmp_path, labels))
 
 
+def test_columns_named_are_enough_only_where_words_make_entries_of_them(tmp_path):
+    """One column for two entries: what `tests/nonsense.py` leaves to the data."""
+    data = {"path": "d.csv", "columns": {"x": ["k"], "t": ["t"]}}
+    spec = spec_of(data=data)
+    words = load_data(spec, table(tmp_path, [0, 1, 2], k=["a", "b", "a"]))
+    np.testing.assert_array_equal(words.inputs["x"], [[1, 0], [0, 1], [1, 0]])
+    with pytest.raises(DataError, match=r"d\.csv: 'x' takes 2 columns, it has 1; write x: \[batch, 1\], or"):
+        load_data(spec, table(tmp_path, [0, 1, 2], k=[3, 4, 5]))
+
+
 def test_one_hot_columns_become_labels_named_like_them(tmp_path):
     path = table(tmp_path, [1, 0, 0], is_a=[0, 1, 0], is_b=[0, 0, 1])
     data = {"path": path, "columns": {"t": ["t", "is_a", "is_b"]}}

@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 from corpus import CORPUS, EXAMPLES
 from fuzz.command import drawn
@@ -33,6 +34,7 @@ from symgrad.spec.reader import read
 from symgrad.spec.sense import doubts
 from symgrad.spec.sense.optimizer_steps import GRADIENTS, POINTS, path_of
 from symgrad.spec.sense.rates import check_rates
+from symgrad.spec.sense.train_names import SCORES
 
 AT = Position("<test>", 1, 1)
 ROWS = [
@@ -247,6 +249,30 @@ def test_within_the_ranges_rates_are_rates(name: str) -> None:
         call = f"{name}({', '.join(f'{n}={v:.6f}' for n, v in values.items() if n != 'eta_min')})"
         train = {"optimizer": "sgd(learning_rate=0.1)", "schedule": call, "epochs": draw.randint(1, 60)}
         check_rates(read_and_expand({**CORPUS["skip"], "train": train}))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_epoch_named_is_the_first_whose_rate_the_type_takes_for_0(dtype: str) -> None:
+    """Of schedules that fall for ever, in short runs and in those of which only some epochs are tried."""
+    draw, named = random.Random(dtype), 0
+    for _ in range(24):
+        epochs = draw.choice([1, 7, 40, 999, 1001, 54321, 300_001])
+        decay = 10 ** draw.uniform(-5, 2)
+        train = {"optimizer": "sgd(learning_rate=0.1)", "schedule": f"exponential(decay={decay!r})"}
+        train["epochs"] = epochs
+        model = read_and_expand({**CORPUS["skip"], "dtype": dtype, "train": train})
+        said = [re.search(r"is 0 in epoch (\d+)", str(doubt)) for doubt in doubts(model)]
+        k = np.arange(epochs)
+        held = (0.1 * np.exp(-decay * k)).astype(dtype)
+        idle = np.flatnonzero(held == 0)
+        assert [int(m[1]) for m in said if m] == list(idle[:1])
+        named += bool(idle.size)
+    assert 5 < named < 20
+
+
+def test_every_score_of_the_installed_scikit_learn_is_known() -> None:
+    names = pytest.importorskip("sklearn.metrics").get_scorer_names()
+    assert set(names) <= SCORES
 
 
 # What is said, and how often -------------------------------------------------------------------

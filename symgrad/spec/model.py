@@ -388,6 +388,12 @@ class TrainSpec:
     finish: FinishSpec | None = None
     set_batches: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def sources(self) -> list[DataSpec]:
+        """Where the rows come from that are trained on and held out, of several sets of points each."""
+        named = [data for data in (self.data, self.validation) if isinstance(data, DataSpec)]
+        return [source for data in named for source in ([own for _, own in data.sets] or [data])]
+
 
 Distribution: TypeAlias = Literal[
     "constant", "normal", "uniform", "truncated_normal", "identity", "orthogonal"

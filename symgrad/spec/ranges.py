@@ -41,12 +41,10 @@ def unusual(
     call: Call, usual: Usual, values: Mapping[str, Node], constants: Mapping[str, Span] | None = None
 ) -> Iterator[SpecWarning]:
     """A warning for every argument outside of what is usual."""
-    reasons = {name: reason for name, _, reason in usual}
-    for name, value, allowed in _outside(
-        tuple((name, text) for name, text, _ in usual), values, constants or {}
-    ):
-        problem = f"{call.function}: {name} is {value:g}: {reasons[name]}"
-        yield SpecWarning(problem, at=_place(values[name], call), remedy=f"expected a number {allowed}")
+    for argument, text, reason in usual:
+        for name, value, allowed in _outside(((argument, text),), values, constants or {}):
+            problem = f"{call.function}: {name} is {value:g}: {reason}"
+            yield SpecWarning(problem, at=_place(values[name], call), remedy=f"expected a number {allowed}")
 
 
 def spans(constants: Iterable[ConstantSpec]) -> dict[str, Span]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import TYPE_CHECKING
 
@@ -25,5 +26,7 @@ SMALLEST_NORMAL: Mapping[str, float] = {
 
 
 def held(value: float, dtype: str) -> float:
-    """What a type holds in place of a number, which is not beyond it."""
+    """What a type holds in place of a number: 0 or an infinity where it is beyond it."""
+    if abs(value) > LARGEST[dtype]:
+        return math.copysign(math.inf, value)
     return float(struct.unpack("f", struct.pack("f", value))[0]) if dtype == "float32" else value

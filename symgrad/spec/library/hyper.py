@@ -22,10 +22,23 @@ RANGES = (
 )
 """Outside of these a step goes uphill, grows from itself, or is no number."""
 
+LONG, SHORT = "so long a step leaves every minimum behind", "so short a step learns nothing"
+USUAL_STEPS = "[1e-12, 1000]"
+"""Of a step by a gradient of 1."""
+
 USUAL = (
-    ("learning_rate", "(0, 1000]", "so long a step leaves every minimum behind"),
+    ("learning_rate", "(0, 1000]", LONG),
+    ("learning_rate", "[1e-12, inf)", SHORT),
     ("weight_decay", "[0, 1]", "weights would be pulled past 0"),
     ("eps", "(0, inf)", "where a gradient is 0, a step is 0 / 0"),
+    ("eps", "[0, 1]", "it is far above what it is added to, and steps hardly know of that"),
+    ("initial_accumulator", "[0, 1e6]", "steps would be divided by its root"),
+    ("momentum_decay", "[0, 100]", "the momentum would not grow from step to step"),
+    ("eta_minus", "[1e-6, 1)", "what turns once would stand still"),
+    ("eta_plus", "(1, 100]", LONG),
+    ("min_step_size", "(0, 1000]", LONG),
+    ("max_step_size", "[1e-12, 1e6]", "that bounds no step, or all of them to nothing"),
+    ("kappa", "[0, 1000]", LONG),
 )
 """Outside of these nobody wants to be, with the reason; not refused, since there the rule still holds."""
 

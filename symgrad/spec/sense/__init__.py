@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.spec.expansion.parameter_groups import of_group
-from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments
+from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments, unusual_hyper
 from symgrad.spec.sense.chance import check_draws, draws_of_inference
 from symgrad.spec.sense.mismatches import check_widths, mismatches
 from symgrad.spec.sense.misnamed import manual_of_nothing, predictions_of_their_target, unlike_the_library
 from symgrad.spec.sense.mode_choices import check_modes
 from symgrad.spec.sense.model_states import check_states, idle_states
 from symgrad.spec.sense.optimizer_steps import check_steps, doubtful_steps
-from symgrad.spec.sense.precision import check_numbers
-from symgrad.spec.sense.rates import check_rates, idle_rates
+from symgrad.spec.sense.precision import blurred_numbers, check_numbers
+from symgrad.spec.sense.rates import check_rates, doubtful_rates
 from symgrad.spec.sense.starts import alike, check_start
 from symgrad.spec.sense.train_blocks import check_training, doubtful_training
+from symgrad.spec.sense.train_names import misnamed_in_training
 from symgrad.spec.sense.unbounded import unbounded_loss
 from symgrad.spec.sense.unused import check_outputs, unused
 
@@ -40,6 +41,8 @@ _OF_OPTIMIZER = (check_numbers, check_steps, check_rates)
 """Those that look at the numbers of the optimiser, which some parameters have of their own."""
 _DOUBTS = (
     unusual_arguments,
+    unusual_hyper,
+    blurred_numbers,
     mismatches,
     predictions_of_their_target,
     unbounded_loss,
@@ -50,9 +53,11 @@ _DOUBTS = (
     unlike_the_library,
     manual_of_nothing,
     doubtful_steps,
-    idle_rates,
+    doubtful_rates,
     doubtful_training,
+    misnamed_in_training,
 )
+_DOUBTS_OF_OPTIMIZER = (unusual_hyper, blurred_numbers, doubtful_steps, doubtful_rates)
 
 
 def refuse_nonsense(model: Model) -> None:
@@ -69,5 +74,8 @@ def refuse_nonsense(model: Model) -> None:
 
 
 def doubts(model: Model) -> tuple[SpecWarning, ...]:
-    """What is likely a mistake, in the order of the checks."""
-    return tuple(found for check in _DOUBTS for found in check(model))
+    """What is likely a mistake, in the order of the checks; what groups of parameters share is said once."""
+    found = [doubt for check in _DOUBTS for doubt in check(model)]
+    for group in model.groups:
+        found += [doubt for check in _DOUBTS_OF_OPTIMIZER for doubt in check(of_group(model, group))]
+    return tuple({str(doubt): doubt for doubt in found}.values())

@@ -40,12 +40,20 @@ def unusual_arguments(model: Model) -> Iterator[SpecWarning]:
     """Arguments within their ranges that hardly anybody wants."""
     constants = spans(model.spec.constants)
     for call, row in _rows(model):
-        if row.usual:
+        if row.usual and not isinstance(row, library.Optimizer):
             yield from unusual(call, row.usual, bind(call, row.signature), constants)
     rate = {name: value for name, value in model.optimizer.hyper if name == "learning_rate"}
     for call, schedule in _schedules(model.spec):
         values = rate | bind(call, schedule.signature, ("learning_rate",))
         yield from unusual(call, schedule.usual, values)
+
+
+def unusual_hyper(model: Model) -> Iterator[SpecWarning]:
+    """Hyper-parameters of an optimiser of the library that hardly anybody wants."""
+    call = model.spec.train.optimizer
+    if isinstance(call, Call):
+        usual = library.optimizers[call.function].usual
+        yield from unusual(call, usual, dict(model.optimizer.hyper))
 
 
 def _rows(model: Model) -> Iterator[tuple[Call, Row]]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.intervals import interval
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import names_in
+from symgrad.spec.library.hyper import LONG, SHORT, USUAL_STEPS
 from symgrad.spec.model import AFTER_STEP
 from symgrad.spec.numbers import number
 from symgrad.spec.ranges import check_ranges
@@ -75,6 +77,7 @@ def doubtful_steps(model: Model) -> Iterator[SpecWarning]:
         remedy = "add a small number to what is divided by, as in sqrt(r) + 1e-8"
         yield SpecWarning("a step has no value where the gradient is 0", at=theta.at, remedy=remedy)
     yield from _gradient_elsewhere(optimizer)
+    yield from _unusual_steps(optimizer, theta)
     for name, value in optimizer.hyper:
         if not any(name in names_in(formula) for formula in _formulas(optimizer)):
             yield SpecWarning(f"no step reads '{name}'", at=value.at, remedy="leave it out, or use it")
@@ -135,6 +138,17 @@ def _gradient_elsewhere(optimizer: OptimizerSpec) -> Iterator[SpecWarning]:
     if found is not None and found != POINTS[0]:
         problem = f"the first gradient is taken {abs(found - POINTS[0]):g} away from theta"
         yield SpecWarning(problem, at=ahead.at, remedy="write theta + delta * v, with v: 0 at the start")
+
+
+def _unusual_steps(optimizer: OptimizerSpec, theta: Node) -> Iterator[SpecWarning]:
+    """First steps by a gradient of 1 that are far too long or too short, whatever theta is."""
+    allowed = interval(USUAL_STEPS)
+    moves = [abs(path.thetas[1] - path.thetas[0]) for path in _paths(optimizer) if abs(path.gradient) == 1]
+    if min(moves, default=0.0) > allowed.most or 0 < max(moves, default=0.0) < allowed.least:
+        problem = f"a gradient of 1 moves theta by {moves[0]:.3g}"
+        reason = LONG if moves[0] > allowed.most else SHORT
+        remedy = f"with other hyper-parameters it would move by a number {allowed}"
+        yield SpecWarning(f"{problem}: {reason}", at=theta.at, remedy=remedy)
 
 
 def _formulas(optimizer: OptimizerSpec) -> list[Node]:

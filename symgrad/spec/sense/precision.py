@@ -6,9 +6,9 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.errors import Position, SpecError
+from symgrad.errors import Position, SpecError, SpecWarning
 from symgrad.spec.intervals import interval
-from symgrad.spec.language.number_types import LARGEST, SMALLEST, held
+from symgrad.spec.language.number_types import LARGEST, SMALLEST, SMALLEST_NORMAL, held
 from symgrad.spec.language.syntax import Call, Index, Node, Number
 from symgrad.spec.language.trees import children
 from symgrad.spec.numbers import number
@@ -40,6 +40,15 @@ def check_numbers(model: Model) -> None:
             continue
         raise SpecError(problem, at=at, remedy=_remedy(dtype))
     _check_ends(model)
+
+
+def blurred_numbers(model: Model) -> Iterator[SpecWarning]:
+    """Numbers so small that the type holds them with few digits."""
+    dtype = model.spec.dtype
+    for value, at in _numbers(model):
+        if SMALLEST[dtype] <= abs(value) < SMALLEST_NORMAL[dtype]:
+            problem = f"{dtype} holds {value:g} with few digits, as {held(value, dtype):g}"
+            yield SpecWarning(problem, at=at, remedy=_remedy(dtype))
 
 
 def _remedy(dtype: str) -> str:
@@ -78,9 +87,18 @@ def _numbers(model: Model) -> Iterator[tuple[float, Position]]:
         for value in constant.values:
             if value:
                 yield value, constant.at
-    for name, bound in (("clip_norm", spec.train.clip_norm), ("clip_value", spec.train.clip_value)):
-        if bound is not None:
+    train = spec.train
+    for name, bound in (
+        ("clip_norm", train.clip_norm),
+        ("clip_value", train.clip_value),
+        ("missing", train.missing),
+    ):
+        if isinstance(bound, float) and bound:
             yield bound, spec.place_of("train", name)
+    for data in train.sources:
+        points = data.points
+        drawn = (*points.ranges, *points.choices) if points else ()
+        yield from ((value, data.at) for _, values in drawn for value in values if value)
 
 
 def _in_formula(node: Node) -> Iterator[tuple[float, Position]]:

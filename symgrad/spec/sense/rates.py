@@ -1,27 +1,27 @@
-"""The learning rate at every epoch: never below 0, never no number, and of use."""
+"""The learning rate at every epoch as the spec's type holds it: never below 0, a number, and of use."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from functools import partial
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.language.number_types import LARGEST
+from symgrad.spec.intervals import interval
+from symgrad.spec.language.number_types import LARGEST, SMALLEST_NORMAL, held
 from symgrad.spec.language.trees import names_in
+from symgrad.spec.library.hyper import LONG, SHORT, USUAL_STEPS
 from symgrad.spec.numbers import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from symgrad.spec.model import Model
 
 EPOCHS_TRIED = 1000
 STEPS_TRIED = (1, 10, 100)
 """How many steps an epoch may have: a spec does not say how many rows its data will have."""
-
-Rates = dict[int, tuple[float, ...]]
-"""For epochs, the rates at their first steps, for each number of steps tried."""
 
 
 def check_rates(model: Model) -> None:
@@ -30,54 +30,107 @@ def check_rates(model: Model) -> None:
     Raises:
         SpecError: naming the epoch.
     """
-    schedule = model.spec.train.schedule
+    schedule, dtype = model.spec.train.schedule, model.spec.dtype
     if schedule is None:
         return
-    rates = rates_of(model)
-    for epoch, values in rates.items():
-        for rate in values:
-            if not 0 <= rate <= LARGEST[model.spec.dtype]:
-                what = "has no value" if math.isnan(rate) else f"is {rate:g}"
-                problem = f"the learning rate {what} in epoch {epoch}, counted from 0"
-                remedy = f"a rate is positive, and a number that {model.spec.dtype} holds, in every epoch"
-                raise SpecError(problem, at=schedule.at, remedy=remedy)
-    if not any(rate > 0 for values in rates.values() for rate in values):
-        raise SpecError("the learning rate is always 0", at=schedule.at, remedy="nothing would be learnt")
+    all_rates = [(epoch, rate) for epoch in _epochs_tried(model) for rate in _rates(model, epoch)]
+    for epoch, rate in all_rates:
+        if not 0 <= rate <= LARGEST[dtype]:
+            what = "has no value" if math.isnan(rate) else f"is {rate:g}"
+            problem = f"the learning rate {what} in epoch {epoch}, counted from 0"
+            remedy = f"a rate is positive, and a number that {dtype} holds, in every epoch"
+            raise SpecError(problem, at=schedule.at, remedy=remedy)
+    most = max((rate for _, rate in all_rates))
+    if not held(most, dtype):
+        problem = f"at most {most:g}, which {dtype} cannot tell from 0" if most else "always 0"
+        remedy = "write a larger one: nothing would be learnt" if most else "nothing would be learnt"
+        raise SpecError(f"the learning rate is {problem}", at=schedule.at, remedy=remedy)
 
 
-def idle_rates(model: Model) -> Iterator[SpecWarning]:
-    """A schedule that is 0 for a time, or one number all the time."""
+def doubtful_rates(model: Model) -> Iterator[SpecWarning]:
+    """A schedule that is 0 for a time, or one number all the time, or so far off that nobody wants it."""
     schedule = model.spec.train.schedule
     if schedule is None:
         return
     warning = partial(SpecWarning, at=schedule.at)
     if not names_in(model.schedule):
         yield warning("the schedule is one number", remedy="give the optimiser this learning_rate instead")
-    idle = [epoch for epoch, values in rates_of(model).items() if not any(values)]
-    if idle:
-        problem = f"the learning rate is 0 in epoch {idle[0]}, counted from 0: nothing is learnt there"
+    yield from _of_no_use(model, warning)
+    yield from _of_unusual_size(model, warning)
+
+
+def _of_no_use(model: Model, warning: Callable[..., SpecWarning]) -> Iterator[SpecWarning]:
+    """Epochs in which the spec's type holds no rate, or one of few digits."""
+    dtype = model.spec.dtype
+    idle = _first_epoch(model, lambda rate: not held(rate, dtype))
+    blurred = _first_epoch(model, lambda rate: rate < SMALLEST_NORMAL[dtype])
+    if idle is not None:
+        exact = _largest(model, idle)
+        rounded = f", since {dtype} cannot tell {exact:.3g} from it" if exact else ""
+        problem = f"the learning rate is 0 in epoch {idle}, counted from 0{rounded}: nothing is learnt there"
+        begins = idle == 0 and model.spec.train.epochs > 1 and all(_rates(model, 1))
         remedy = (
-            "count from 1, as in (1 + epoch)"
-            if idle == [0]
-            else "let it fall more slowly, or say a longer total"
+            "count from 1, as in (1 + epoch)" if begins else "let it fall more slowly, or say a longer total"
         )
         yield warning(problem, remedy=remedy)
+    elif blurred is not None:
+        problem = f"the learning rate is {_largest(model, blurred):.3g} in epoch {blurred}, counted from 0"
+        yield warning(f"{problem}: {dtype} holds it with few digits", remedy="let it fall more slowly")
 
 
-def rates_of(model: Model) -> Rates:
-    """The learning rate over the epochs of a run; of many epochs, some of them and the last."""
+def _of_unusual_size(model: Model, warning: Callable[..., SpecWarning]) -> Iterator[SpecWarning]:
+    """What a schedule makes of a usual learning rate: too much in some epoch, or too little in all."""
+    usual = interval(USUAL_STEPS)
+    if not usual.holds(_own_rate(model)):
+        return
+    largest = max(_largest(model, epoch) for epoch in _epochs_tried(model))
+    far = _first_epoch(model, lambda rate: rate > usual.most)
+    if far is not None:
+        problem = f"the learning rate is {_largest(model, far):.3g} in epoch {far}, counted from 0: {LONG}"
+        yield warning(problem, remedy=f"expected a number {usual}")
+    elif largest < usual.least:
+        problem = f"the learning rate is at most {largest:.3g}: {SHORT}"
+        yield warning(problem, remedy=f"expected a number {usual}")
+
+
+def _first_epoch(model: Model, is_so: Callable[[float], bool]) -> int | None:
+    """The first epoch known whose largest rate is so; the one before it has another."""
+
+    def holds(epoch: int) -> bool:
+        return is_so(_largest(model, epoch))
+
+    before = -1
+    for epoch in _epochs_tried(model):
+        if holds(epoch):
+            return bisect(range(before + 1, epoch), False, key=holds) + before + 1
+        before = epoch
+    return None
+
+
+def _epochs_tried(model: Model) -> list[int]:
+    """The epochs of a run, at least one; of many, some of them and the last."""
     epochs = model.spec.train.epochs
     apart = math.ceil(epochs / EPOCHS_TRIED)
-    rate = number(dict(model.optimizer.hyper)["learning_rate"], {})
-    names = {"learning_rate": math.nan if rate is None else rate, "epochs": float(epochs)}
-    return {
-        epoch: tuple(
-            _known(number(model.schedule, {**names, "epoch": float(epoch), "step": float(epoch * steps)}))
-            for steps in (STEPS_TRIED if "step" in names_in(model.schedule) else (1,))
-        )
-        for epoch in sorted({*range(0, epochs, apart), epochs - 1})
+    return sorted({*range(0, epochs, apart), epochs - 1})
+
+
+def _largest(model: Model, epoch: int) -> float:
+    return max(_rates(model, epoch))
+
+
+def _rates(model: Model, epoch: int) -> tuple[float, ...]:
+    """The learning rate at the first step of an epoch, for each number of steps tried."""
+    names = {
+        "learning_rate": _own_rate(model),
+        "epochs": float(model.spec.train.epochs),
+        "epoch": float(epoch),
     }
+    steps = STEPS_TRIED if "step" in names_in(model.schedule) else (1,)
+    found = (number(model.schedule, {**names, "step": float(epoch * per_epoch)}) for per_epoch in steps)
+    return tuple(math.nan if rate is None else rate for rate in found)
 
 
-def _known(value: float | None) -> float:
-    return math.nan if value is None else value
+def _own_rate(model: Model) -> float:
+    """The learning rate of the optimiser itself."""
+    rate = number(dict(model.optimizer.hyper)["learning_rate"], {})
+    return math.nan if rate is None else rate

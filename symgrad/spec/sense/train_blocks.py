@@ -31,18 +31,17 @@ def check_training(model: Model) -> None:
         held_out, rest = ("no rows", "all") if part < 0.5 else ("all rows", "none")
         problem = f"a validation part of {part:.12g} holds out {held_out} and trains on {rest}"
         raise SpecError(problem, at=spec.place_of("train", "validation"), remedy="write 0.2, for example")
-    for data in _files(spec):
+    for data in spec.train.sources:
         for name, columns in data.columns:
             _check_columns(spec, data, name, columns)
 
 
-def _files(spec: Spec) -> list[DataSpec]:
-    named = [data for data in (spec.train.data, spec.train.validation) if isinstance(data, DataSpec)]
-    return [file for data in named for file in ([own for _, own in data.sets] or [data])]
-
-
 def _check_columns(spec: Spec, data: DataSpec, name: str, columns: tuple[str, ...]) -> None:
     tensor = next(tensor for tensor in (*spec.inputs, *spec.targets) if tensor.name == name)
+    if not columns:
+        problem = f"'columns' names none for '{name}'"
+        remedy = f"write {name}: [...] with its columns, or leave it out: it then takes what the others leave"
+        raise SpecError(problem, at=data.at, remedy=remedy)
     twice = next((column for column in columns if columns.count(column) > 1), None)
     if twice is not None:
         problem = f"the column '{twice}' stands twice in '{name}'"
@@ -104,7 +103,7 @@ def _decay_that_ends(model: Model) -> Iterator[SpecWarning]:
 
 def _shared_columns(spec: Spec) -> Iterator[SpecWarning]:
     """Columns of both an input and a target; all alike are an autoencoder's, a series' are of other times."""
-    for data in (data for data in _files(spec) if data.ahead is None):
+    for data in (data for data in spec.train.sources if data.ahead is None):
         columns = dict(data.columns)
         for target in spec.targets:
             for tensor in spec.inputs:
