@@ -658,7 +658,11 @@ def import_onnx(
     files = [spec_file, *(spec_file.with_name(f"{network.model.spec.name}{end}") for end in (".py", ".npz"))]
     for file in files:
         if file.exists() and not force:
-            raise ModuleError("this file is there already", at=str(file), remedy="force overwrites it")
+            raise ModuleError(
+                "this file is there already",
+                at=str(file),
+                remedy="with force=True, or --force, it is overwritten",
+            )
     written: Import = imported.written(network, files, partial(generate, identity=identity), load)
     return written
 

@@ -13,6 +13,7 @@ from stub_module import AT, make_module, make_spec, quiet
 import symgrad as sg
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec
+from symgrad.training.dataset.cells import not_a_number
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.dataset.known_rows import given_inputs, read_inputs
 from symgrad.training.split import Parts, prepare, split
@@ -222,3 +223,8 @@ def test_columns_filled_agree_with_scikit_learn():
         x[rng.random(x.shape) < 0.3] = np.nan
         ours = prepared(spec_of(3, missing=missing), (x, np.arange(60) % 2)).training.inputs["x"]
         np.testing.assert_allclose(ours, impute.SimpleImputer(strategy=missing).fit_transform(x), rtol=1e-15)
+
+
+def test_what_is_said_of_an_empty_cell_names_what_fills_in_words_too():
+    for cell in ("", "n/a"):
+        assert not_a_number(cell)[1].endswith("under 'train', for words drop or most_frequent")

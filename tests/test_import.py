@@ -239,6 +239,10 @@ def test_a_classifier_of_scikit_learn_keeps_the_names_of_its_classes(tmp_path: P
     path = tmp_path / "pets.onnx"
     path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
     written = sg.import_onnx(path, tmp_path / "pets.yaml", identity=False)
+    with pytest.raises(
+        sg.ModuleError, match=r"pets.yaml: .* already; with force=True, or --force, it is overwr"
+    ):
+        sg.import_onnx(path, tmp_path / "pets.yaml", identity=False)
     assert written.difference is not None
     assert written.difference < 1e-6
     assert "  - dense(3, activation=relu)  # W, b" in written.spec.read_text()

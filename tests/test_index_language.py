@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,63 @@ def windows(size, stride, count):
 )
 def test_an_index_runs_over_its_range(equation, formula, expected):
     np.testing.assert_allclose(value({equation: formula}), expected(), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ("p[n, :J]", "p[n, j:J]"),
+        ("p[:J, n]", "p[j:J, n]"),
+        ("p[n, :]", "p[n, j]"),
+        ("p[n, :J - 1]", "p[n, j:J - 1]"),
+    ],
+)
+def test_an_axis_taken_whole_that_its_formula_counts_is_told_its_index(written, named):
+    """What the error names is accepted, and is what was meant."""
+    with pytest.raises(SpecError, match=f"has no index 'j'.*; write {re.escape(named)} on the left"):
+        assert stages_of(spec({written: "x[n, j, 0]"})).derived
+    found = value({named: "x[n, j, 0]"})
+    expected = X[:, : {"j": 9, "j:J": 4, "j:J - 1": 3}[named[2:-1].replace("n", "").strip(", ")], 0]
+    np.testing.assert_array_equal(found, expected.T if named.endswith("n]") else expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("p[:J, :2]", r"or give each axis an index: p\[i:J, j:2\]"),
+        ("p[n, i, :2]", r"or give each axis an index: p\[n, i, j:2\]"),
+    ],
+)
+def test_axes_taken_whole_without_an_index_of_steps_are_told_their_indices(written, message):
+    with pytest.raises(SpecError, match=message):
+        spec({written: "x[n, 0, 0]"})
+
+
+def test_a_formula_of_a_whole_tensor_has_no_index_of_steps():
+    with pytest.raises(SpecError, match=r"write the name alone, p, .*, or give its range: p\[n:10, :J\]"):
+        assert stages_of(spec({"p[n, :J]": "x * 2"})).derived
+
+
+PICK = {"inputs": {"x": ["batch", 9, 2]}, "parameters": {"W": [5, 2]}, "outputs": ["p"], "loss": "sum(p)"}
+
+
+def test_numbers_of_a_constant_are_no_indices_and_what_the_error_names_is():
+    given = {**PICK, "constants": {"c": [2, 0, 2]}, "equations": {"p[i, d]": "W[c[i], d]"}}
+    with pytest.raises(
+        SpecError, match=r"write sum\(C\[i, k\] \* w\[k\], k\).* such as \[0, 0, 1, 0, ...\]"
+    ) as told:
+        assert stages_of(read(given)).derived
+    assert "or give the numbers as an input with classes: 5" in str(told.value)
+    rows = [[0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 1, 0, 0]]
+    data = {"x": X, "W": np.random.default_rng(1).normal(size=(5, 2))}
+    first = {**given, "constants": {"C": rows}, "equations": {"p[i, d]": "sum(C[i, k] * W[k, d], k)"}}
+    second = {
+        **{key: value for key, value in given.items() if key != "constants"},
+        "inputs": {**PICK["inputs"], "c": {"axes": [3], "classes": 5}},
+    }
+    for followed, also in ((first, {}), (second, {"c": np.array([2, 0, 2])})):
+        found = interpret(stages_of(read(followed)).model, {**data, **also}, DOUBLE).outputs[0]
+        np.testing.assert_array_equal(found, data["W"][[2, 0, 2]])
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from symgrad.elaborate.arrays.slicing import sliced
 from symgrad.elaborate.arrays.special_forms import onehot, spread
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
 from symgrad.elaborate.derivative_terms import DerivativeTerms
-from symgrad.elaborate.indexing.index_ranges import declared_axes, index_axes
+from symgrad.elaborate.indexing.index_ranges import declared_axes, demand_indices, index_axes
 from symgrad.elaborate.indexing.nested_indices import IndexPart, split_indices
 from symgrad.elaborate.indexing.tensor_entries import entry_of, index_place
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
@@ -180,6 +180,7 @@ class Evaluator:
             SpecError, ShapeError: as `evaluate` does, the number of steps is not known, or a step is of other
                 sizes than the left side says.
         """
+        demand_indices(equation, each)
         axis = self.axis_of_steps(equation, each, self.builder.tensors)
         index = self.builder.index(axis)
         scope = Scope(equation.name, {}).with_indices({each.index: index})

@@ -11,7 +11,8 @@ from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.indexing.digits import digits_of, takes_digits
 from symgrad.spec.language.sizes.size_forms import is_never_negative, may_hold
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
-from symgrad.spec.language.trees import names_in, walk
+from symgrad.spec.language.trees import calls, names_in, walk
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.model import EquationSpec
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Tensor
     from symgrad.spec.language.declared_ranges import Range
     from symgrad.spec.language.sizes.size_forms import Whole
+    from symgrad.spec.model import EachStep
 
 
 def declared_axes(ranges: Iterable[Range], axis_of: Callable[[str, Node], Axis]) -> dict[str, Axis]:
@@ -77,6 +79,30 @@ def index_axes(
         axes |= found
     _demand_all(source, axes, tensors)
     return axes
+
+
+def demand_indices(equation: EquationSpec, each: EachStep) -> None:
+    """Demand that a left side that takes axes whole has all indices of its formula: not `p[n, :J]: x[n, j]`.
+
+    Raises:
+        SpecError: naming the left side that has them.
+    """
+    bound = {each.index, *(name for call in calls(equation.formula) for name in _named_by(call))}
+    entries = [node for node in walk(equation.formula) if isinstance(node, Index)]
+    loose = [p for node in entries for p in node.indices if isinstance(p, Name) and p.id not in bound]
+    whole = [size for number, size in enumerate(each.sizes) if number != each.along]
+    names = list(dict.fromkeys(place.id for place in loose))
+    if len(names) == len(whole):
+        ranged = [n if size is None else f"{n}:{unparse(size)}" for n, size in zip(names, whole, strict=True)]
+        left = ", ".join((*ranged[: each.along], each.index, *ranged[each.along :]))
+        problem = f"'{equation.name}' has no index '{names[0]}': it takes that axis whole"
+        raise SpecError(problem, at=loose[0].at, remedy=f"write {equation.name}[{left}] on the left")
+
+
+def _named_by(call: Call) -> Iterator[str]:
+    """What may be an index of a reduction: `sum(x[n, j], j)`, `sum(x[n, j], j=3)`."""
+    yield from (node.id for node in call.arguments if isinstance(node, Name))
+    yield from (name for name, _ in call.keywords)
 
 
 def _is_longer(axis: Axis, seen: Axis) -> bool:
@@ -151,10 +177,10 @@ def _limit(
 
 def _remedy(source: EquationSpec | Call, name: str) -> str:
     """How an index of the formula gets its range; that of a whole tensor stands without indices."""
-    if isinstance(source, EquationSpec) and source.each is not None:
-        return f"let it index a tensor that has steps, x[:, {name}]"
     if isinstance(source, EquationSpec) and not any(isinstance(n, Index) for n in walk(source.formula)):
         return f"write the name alone, {source.name}, where the formula gives a whole tensor"
+    if isinstance(source, EquationSpec) and source.each is not None:
+        return f"let it index a tensor that has steps, x[:, {name}]"
     return f"let it index a tensor alone, X[..., {name}]"
 
 
@@ -162,8 +188,10 @@ def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis], tensors: 
     if isinstance(source, EquationSpec):
         _demand_tensors(source, axes, tensors)
         named = [(name, source.at) for name in source.index_names]
-        colons = () if source.each is None else (":",) * source.each.along
-        left = (*colons, *(name if name in axes else f"{name}:10" for name in source.index_names))
+        left = [name if name in axes else f"{name}:10" for name in source.index_names]
+        if source.each is not None:
+            whole = [":" if size is None else f":{unparse(size)}" for size in source.each.sizes]
+            left = [*whole[: source.each.along], *left, *whole[source.each.along + 1 :]]
         form = f"{source.name}[{', '.join(left)}]"
     else:
         named = [(node.id, node.at) for node in source.arguments[1:] if isinstance(node, Name)]

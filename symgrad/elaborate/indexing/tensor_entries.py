@@ -17,6 +17,7 @@ from symgrad.spec.language.trees import walk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from symgrad.calculus.program import Tensor
     from symgrad.elaborate.operands import EquationBuilder
 
 
@@ -80,11 +81,8 @@ def _label(
 ) -> Entry:
     labels = builder.tensors.get(node.tensor)
     if labels is None or labels.classes is None:
-        raise SpecError(
-            f"'{node.tensor}' holds no integer labels, it cannot be an index",
-            at=node.at,
-            remedy=f"declare its number of classes: {node.tensor}: {{axes: [N], classes: {axis.size or 10}}}",
-        )
+        problem = f"'{node.tensor}' holds no integer labels, it cannot be an index"
+        raise SpecError(problem, at=node.at, remedy=_labels_instead(labels, axis))
     if labels.ignore is not None:
         raise SpecError(
             f"the label {labels.ignore} of '{node.tensor}' means none, so it is no place in '{tensor}'",
@@ -98,6 +96,21 @@ def _label(
             remedy=f"the axis they index must have the size {labels.classes}",
         )
     return entry_of(node, index, builder)
+
+
+def _labels_instead(tensor: Tensor | None, axis: Axis) -> str:
+    """How to take entries by numbers that stand in a tensor without labels."""
+    size = axis.size or 10
+    if tensor is not None and tensor.kind == "constant":
+        row = f"[{', '.join('01'[place == 2] for place in range(min(size, 4)))}{', ...' if size > 4 else ''}]"
+        return (
+            f"write sum(C[i, k] * w[k], k), with a constant C that has a row such as {row} for each number, "
+            f"here for 2, or give the numbers as an input with classes: {size}"
+        )
+    if tensor is not None and tensor.kind in ("input", "target"):
+        axes = ", ".join(map(str, (a.name or a.size for a in tensor.axes)))
+        return f"declare its number of classes: {tensor.name}: {{axes: [{axes}], classes: {size}}}"
+    return f"expected an input with classes: {size}; what is computed or learnt is no index"
 
 
 def _affine(

@@ -10,7 +10,10 @@ MISSING = frozenset(_MARKS)
 """What marks a missing value in any column."""
 MISSING_NUMBERS = MISSING.union(_MARKS_AMONG_NUMBERS)
 """What does so among numbers, and may be a word among words."""
-MISSING_REMEDY = "fill in or leave out such rows, or say 'missing: drop', mean or median under 'train'"
+MISSING_REMEDY = (
+    "fill in or leave out such rows, or say 'missing: drop', mean or median under 'train', "
+    "for words drop or most_frequent"
+)
 LISTED_REMEDY = "or list the column under 'categorical', if every cell is the name of a category"
 _TRUTHS = {"true": 1, "false": 0, "yes": 1, "no": 0, "t": 1, "f": 0}
 _CURRENCIES = "$€£¥₹"

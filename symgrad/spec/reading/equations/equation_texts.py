@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_head
 from symgrad.spec.language.names import check_name
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.model import EachStep, EquationSpec
 from symgrad.spec.reading.equations.several_names import named_parts
 from symgrad.spec.reading.located import formula_at
@@ -45,6 +47,15 @@ def _equation(key: Key, text: str, document: Document) -> EquationSpec:
     return EquationSpec(check_name(head.name, at), indices, formula, at, ranges)
 
 
+def _entry_wise(head: Head) -> str:
+    """The left side with an index for every axis, `p[n, j:J]` for `p[n, :J]`."""
+    taken = {index for index, _ in head.indices}
+    letters = (letter for letter in ascii_lowercase[8:] + ascii_lowercase[:8] if letter not in taken)
+    named = [(index or next(letters), size) for index, size in head.indices]
+    places = [index if size is None else f"{index}:{unparse(size)}" for index, size in named]
+    return f"{head.name}[{', '.join(places)}]"
+
+
 def _each_step(head: Head, at: Position) -> EachStep:
     """What a left side says that takes axes whole: one index counts steps.
 
@@ -54,7 +65,7 @@ def _each_step(head: Head, at: Position) -> EachStep:
     along = [number for number, (index, _) in enumerate(head.indices) if index]
     if len(along) != 1:
         problem = f"'{head.name}' takes axes whole and has {len(along)} indices"
-        remedy = f"one index counts steps: {head.name}[:, t]; or give each axis an index: {head.name}[n,t,i]"
+        remedy = f"one index counts steps: {head.name}[:, t]; or give each axis an index: {_entry_wise(head)}"
         raise SpecError(problem, at=at, remedy=remedy)
     index = check_name(head.indices[along[0]][0], at)
     return EachStep(index, along[0], tuple(size for _, size in head.indices))
