@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from building import judged
 from test_verify_standin import Standin, judge
 
 SQUARE = (4, 4, 4)
@@ -166,3 +167,22 @@ def test_a_report_prints_and_serialises():
     entry = next(p for p in record["parameters"] if p["name"] == "W2")
     assert entry["error"] is None
     assert entry["where"]["index"] == [3, 1]
+
+
+def test_a_largest_number_of_too_few_is_caught(tmp_path):
+    """What it keeps from overflowing is as before while scores are small: neither loss nor identity tells."""
+    spec = {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 3]},
+        "targets": {"t": ["batch", 2]},
+        "layers": ["dense(4, activation=softmax)", "dense(2)"],
+        "loss": "mse",
+    }
+    largest = "for i in range({}):\n            acc_max_Z1"
+
+    def fewer(text):
+        assert largest.format(4) in text
+        return text.replace(largest.format(4), largest.format(3))
+
+    report = judged(spec, tmp_path, fewer, compiled=False)
+    assert failed(report) == {"far out"}, str(report)

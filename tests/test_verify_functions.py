@@ -78,7 +78,7 @@ def stale_step(self, params, state, x, t, rate=0.001):
     ],
 )
 def test_other_wrong_functions_are_caught(hook, guilty):
-    wider = {"far scores"}  # a fault in the loss and in what it is made of shows there, too
+    wider = {"far out"}  # a fault in the loss and in what it is made of shows there, too
     assert failed(judge(points=1, **hook)) - wider == guilty
 
 

@@ -546,6 +546,12 @@ ARGUED = (
         "every input is one number, without an axis to ask of",
         ("scalars",),
     ),
+    Argument(
+        "public",
+        r"_in_memory:\d+ branch: BY_COLUMNS and FREE_AXES\[0\] in AXES\[name\] -> True",
+        "data lie by columns, and all have rows",
+        ("single", "classifier", "binary", "ahead", "averages", "own_optimizer", "pieces"),
+    ),
 )
 
 

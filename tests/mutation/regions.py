@@ -171,7 +171,7 @@ NAMED: Mapping[str, set[str]] = {
         "answers",
         "arguments",
     },
-    "checks": _BEHAVIOURS | {"hyper"},
+    "checks": _BEHAVIOURS | {"hyper", "steps of time"},
     "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity", "training step"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
     "sampling": {"samples"},

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 EXACT = 1e-10
 _FAR_ON = Key(2**40 + 5, 3)
 _FAR, _FINITE = 1000.0, 1e200
+_FAR_OUT = f"with parameters {_FAR:g} times as large, and the spec's is"
 
 
 def value_checks(trial: Trial) -> Iterator[Check]:
@@ -46,9 +47,9 @@ def value_checks(trial: Trial) -> Iterator[Check]:
     yield measured("predict", "predictions against the spec", EXACT, lambda: _tensors(trial, "predict"))
     if trial.model.loss is not None:
         yield measured("loss", "loss against the spec", EXACT, lambda: _loss(trial))
-    if trial.trains and trial.model.task in ("classes", "binary"):
-        what = "prediction and loss are finite where scores are far apart"
-        yield measured("far scores", what, 0.0, lambda: _far(trial))
+    if trial.model.parameters:
+        what = "outputs, prediction and loss are finite where the spec's are, with parameters far out"
+        yield measured("far out", what, 0.0, lambda: _far(trial))
 
 
 def container_check(name: str, trial: Trial, subject: Subject) -> Check:
@@ -97,27 +98,31 @@ def _tensors(trial: Trial, function: str) -> Measure:
 def _far(trial: Trial) -> Measure:
     """With parameters a thousand times as large, classes are certain, which is no reason for NaN or infinity.
 
-    A module need not hold what its own scores cannot hold, nor what is not finite in exact numbers.
+    A module need not hold what is not finite in exact numbers, nor what follows from tensors that are not; an
+    infinity that is there with ordinary parameters, as of a mask, is meant.
     """
-    twin, here = trial.twin, trial.points[0].sample
+    twin, here, ordinary = trial.twin, trial.points[0].sample, trial.points[0].exact
     for factor in (_FAR, -_FAR):
         sample = replace(here, parameters={name: factor * p for name, p in here.parameters.items()})
-        exact = interpret(trial.model, sample.arrays, choose(trial.points[0].exact.work))
-        if not (
-            _are_finite(exact.outputs)
-            and _are_finite(twin.tensors("forward", sample, shapes_of(exact.outputs)))
-        ):
+        exact = interpret(trial.model, sample.arrays, choose(ordinary.work))
+        if not all(_is_held(a, ordinary.tensors[name]) for name, a in exact.tensors.items()):
             continue
-        shapes = shapes_of(exact.prediction)
-        if _are_finite(exact.prediction) and not _are_finite(twin.tensors("predict", sample, shapes)):
-            return math.inf, "predict is not finite where scores are far apart, and the spec's prediction is"
+        for function, values in (("forward", exact.outputs), ("predict", exact.prediction)):
+            if _are_finite(values) and not _are_finite(twin.tensors(function, sample, shapes_of(values))):
+                return math.inf, f"{function} is not finite {_FAR_OUT}"
         if (
             exact.loss is not None
             and _are_finite([evaluated(exact)])
             and not math.isfinite(twin.loss(sample))
         ):
-            return math.inf, "the loss is not finite where scores are far apart, and the spec's is"
+            return math.inf, f"the loss is not finite {_FAR_OUT}"
     return 0.0, ""
+
+
+def _is_held(far: Array, here: Array) -> bool:
+    with np.errstate(all="ignore"):
+        meant = ~np.isfinite(np.asarray(here, np.float64))
+        return bool(np.all(meant | (np.abs(np.asarray(far, np.float64)) < _FINITE)))
 
 
 def _are_finite(arrays: Iterable[Array]) -> bool:
