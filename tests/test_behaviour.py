@@ -507,7 +507,7 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
             "raw rows",
             "[[]] * len(cells)",
             "[[]] + len(cells)",
-            "words, where nothing was learnt",
+            "'blue', where nothing was learnt",
         ),
         ("in_sections", "raw rows", "np.zeros(width), np", "np.ones(width), np", "unseen ignore"),
         ("scalars", "fit", "raise FloatingPointError(", "FloatingPointError(", "finite is not refused"),

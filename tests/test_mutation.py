@@ -7,14 +7,18 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from module_use import compiled_functions
 from mutation.command import drawn, keep, read_results, table
-from mutation.equivalent import argument
+from mutation.equivalent import ARGUED, argument
 from mutation.faults import faults
 from mutation.judging import Original, Outcome
 from mutation.regions import UNPLANTED, regions
 from mutation.specs import SPECS
+
+from symgrad.spec.scalars import ULPS
+from symgrad.verifier.functions.accuracy import mp, units
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +80,15 @@ def test_no_argument_holds_against_a_call_that_differs(
     outcome = Outcome("pieces", "", "public", "_work_size:1 operator", "survived", True, (), "", 0.0, False)
     assert argument(outcome)
     assert not argument(replace(outcome, differs="forward"))
+
+
+def test_the_function_that_may_take_the_place_of_the_own_one_keeps_its_bound() -> None:
+    (argued,) = (argued for argued in ARGUED if argued.rounds)
+    assert argued.pattern.startswith("exp:")
+    assert all(SPECS[name]["dtype"] == "float64" for name in argued.specs)
+    places = np.random.default_rng(1).uniform(-700, 700, 3000)
+    worst = max(units(float(np.exp(x)), mp.exp(mp.mpf(float(x))), places.dtype) for x in places)
+    assert 0 < worst <= ULPS["exp"]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -314,6 +314,10 @@ def _refused(bench: Bench) -> Iterator[str]:
         wrong = refusal(ValueError, "start:", partial(module.fit, *data, epochs=2, start=1, **given))
         if wrong:
             yield f"fit: start=1 with {' and '.join(given) or 'neither params nor state'} {wrong}"
+    for start, stop, name in ((3, None, "start"), (3, 1, "start"), (2, 2, "stop"), (2, 4, "stop")):
+        part = {"start": start, "stop": stop, "params": bench.params(), "state": bench.state()}
+        if wrong := refusal(ValueError, f"{name}: of 3 epochs", partial(module.fit, *data, epochs=3, **part)):
+            yield f"fit of 3 epochs from {start} to {stop} {wrong}"
     yield from _no_callbacks(bench)
     yield from _diverging(bench)
     yield from broken_fits(bench)

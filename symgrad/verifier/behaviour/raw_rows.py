@@ -245,13 +245,14 @@ def _frames(found: Any, expected: Array, columns: Columns) -> Iterator[str]:
 
 
 def _nothing_learnt(bench: Bench, inputs: list[DataTensor], file: Path) -> Iterator[str]:
-    """Words, and gaps beside them, where no word was in training: they are no numbers, of labels neither."""
+    """Words and the like, beside gaps, where nothing was learnt: they are no numbers, and no labels."""
     yield from _objects(bench, inputs, file)
-    found = bench.module.load(file)
-    table = {tensor.name: [None, "blue"] for tensor in inputs}
-    words = f"{inputs[0].name}: 'blue' in row 2 of {inputs[0].name!r} is no number"
-    if wrong := refusal(ValueError, words, found.predict, table):
-        yield f"predict of words, where nothing was learnt of the data, {wrong}"
+    found, name = bench.module.load(file), inputs[0].name
+    for cell in _NO_NUMBERS:
+        table = {tensor.name: [None, cell] for tensor in inputs}
+        words = f"{name}: {cell!r} in row 2 of {name!r} is no number"
+        if wrong := refusal(ValueError, words, found.predict, table):
+            yield f"predict of {cell!r:.20}, where nothing was learnt of the data, {wrong}"
     arrays = {tensor.name: bench.numbers(tensor) for tensor in inputs}
     for name, array in arrays.items():
         if array.shape[1:] not in ((), (1,)):
