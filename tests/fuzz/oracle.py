@@ -134,6 +134,8 @@ def value(node: ast.expr, scope: Scope) -> np.ndarray | Labels:
             return scope.arithmetic.number([place_of(node, {**scope.sizes, **scope.indices}, {})])
         case ast.BinOp(left, operation, right):
             a, b = (numeric(value(side, scope), scope) for side in (left, right))
+            if isinstance(operation, ast.Pow) and _is_formula(right, scope):
+                scope.arithmetic.near(np.where(a.real < 0, 0, 1))  # whole exponents are there by chance
             return matmul(a, b) if isinstance(operation, ast.MatMult) else _binary(operation, a, b, scope)
         case ast.Attribute(operand, "T"):
             array = numeric(value(operand, scope), scope)
@@ -143,6 +145,10 @@ def value(node: ast.expr, scope: Scope) -> np.ndarray | Labels:
         case ast.Call(ast.Name(name)):
             return _call(name, node, scope)
     raise NotImplementedError(ast.dump(node))
+
+
+def _is_formula(exponent: ast.expr, scope: Scope) -> bool:
+    return any(isinstance(node, ast.Name) and node.id in scope.tensors for node in ast.walk(exponent))
 
 
 def _name(name: str, scope: Scope) -> np.ndarray | Labels:
