@@ -214,7 +214,9 @@ def judge_called_networks(spec: Spec, random: Random, by_rows: bool) -> Outcome:
 
 def _alone(spec: Spec, module: Any, point: Point) -> Outcome:
     """The networks by themselves that a module has, at other points than those of the model."""
-    params = module.unflatten(np.concatenate([np.ravel(point.arrays[name]) for name in module.SHAPES]))
+    params = module.unflatten(
+        np.concatenate([np.empty(0), *(point.arrays[n].ravel() for n in module.SHAPES)])
+    )
     rng = np.random.default_rng(len(spec["alone"]))
     for name, takes, formula in spec["alone"]:
         if not hasattr(module, name):

@@ -91,7 +91,8 @@ def _compared(spec: Spec, module: Any, arrays: Any, along: Any, exact: dict[str,
     dtype = np.dtype(spec["dtype"])
     for garbage in GARBAGE:
         module = with_garbage(module, garbage)
-        params = module.unflatten(np.concatenate([np.ravel(arrays[n]) for n in module.SHAPES]).astype(dtype))
+        parts = [np.empty(0), *(np.ravel(arrays[n]) for n in module.SHAPES)]
+        params = module.unflatten(np.concatenate(parts).astype(dtype))
         data = [arrays[n] for n in (*module.INPUTS, *module.TARGETS)]
         loss, gradient = module.loss_and_grad(params, *data)
         outputs = module.forward(params, *[arrays[n] for n in module.INPUTS])

@@ -408,7 +408,9 @@ def _in_time(module: Any, point: Point, count: int) -> Outcome:
     """One step of time after the other, where the module has such, against the outputs by the oracle."""
     if not hasattr(module, "step"):
         return Outcome("right")
-    params = module.unflatten(np.concatenate([np.ravel(point.arrays[name]) for name in module.SHAPES]))
+    params = module.unflatten(
+        np.concatenate([np.empty(0), *(point.arrays[n].ravel() for n in module.SHAPES)])
+    )
     steps, carry, found = module.STEPS, None, []
     inputs = {name: point.arrays[name] for name in module.STEP_INPUTS}
     for number in range(count):
