@@ -15,7 +15,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import MANY, SIZES, observed
-from symgrad.verifier.edited import edits, text_check
+from symgrad.verifier.editing.edits import edits, text_check
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.steps.rare_updates import rare_update_checks
@@ -243,6 +243,24 @@ def test_verdict_names_edits_and_still_goes_by_behaviour(
     assert report.as_dict()["edited"] == [f"_fit (line {line})"]
     assert "passed, edited by hand" in str(report)
     assert any(f"judged by its behaviour alone: _fit (line {line})" in note for note in report.notes)
+
+
+def test_what_acts_where_nothing_was_tried_is_never_called_identical(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    before = "\n    value = _loss(theta,"
+    text = edited(before, f"\n    if batch == 5000:\n        theta = grad{before}")
+    file = written(SPEC, tmp_path, lambda _: text)
+    report = verify(expand(read(SPEC)), interpreted(file), points=1, emitted=TEXT)
+    rows = {check.name: check for check in report.checks}
+    for name in ("identity", "training step"):
+        assert (rows[name].verdict, rows[name].certainty) == ("no evidence", "not checked")
+        line = line_of(before) + 1
+        assert f"the text goes by `batch == 5000` (_gradient, line {line})" in rows[name].message
+        assert any(note.startswith(f"{name}: the same where it was tried") for note in report.notes)
+    assert report.passed
+    assert not report.is_identical
 
 
 def test_a_text_that_is_known_to_be_wrong_is_not_waited_for(

@@ -15,7 +15,8 @@ import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
-from symgrad.verifier.edited import Edit, edits, text_check
+from symgrad.verifier.editing.decided_otherwise import Decision, decisions, no_further_than_tried
+from symgrad.verifier.editing.edits import Edit, edits, text_check
 from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFinding, Effort, compare_block
 from symgrad.verifier.gradients.probes import ClaimedGradient, Known
 from symgrad.verifier.report import Check, ParameterResult, Report
@@ -70,6 +71,8 @@ def verify(
     `emitted` is the text that symgrad emits for this spec: what differs from it was edited by hand, is named,
     and is tried with more batch sizes, epochs and seeds, those around the numbers in its lines among them.
     `identity` is what was found of this very text before, with the same seed; without it that is found anew.
+    Where an edit decides by what symgrad's text does not, the text is not called identical with the spec:
+    what it does where nothing was tried is unknown.
     Whatever the module does wrong becomes a failed row of the report.
 
     Raises:
@@ -80,7 +83,7 @@ def verify(
     judged = double.text_checks(model, seed, partial(_hurry, (door, double)), identity)
     for each in (door, double):
         each.ahead(*first_calls(model, each, seed))
-    edited, of_edits = _edited(door, emitted)
+    edited, decided, of_edits = _edited(door, emitted)
     rows = _rows(edited)
     trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])
     trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
@@ -90,7 +93,8 @@ def verify(
         [*_training(trial), *behaviour_checks(trial)],
     )
     values += compiled_checks(trial)  # last, as it is compiled meanwhile
-    checks = [*values, *_rows_for_text(judged), *of_edits, *lost, *others]  # the text is judged meanwhile
+    of_text = no_further_than_tried(_rows_for_text(judged), decided)  # the text is judged meanwhile
+    checks = [*values, *of_text, *of_edits, *lost, *others]
     if edited:
         every = {n for edit in edited for n in edit.numbers}
         checks += size_checks(trial, _numbers(edited), rows, every)
@@ -160,13 +164,13 @@ def _notes(trial: Trial) -> list[str]:
     return notes
 
 
-def _edited(door: Door, emitted: str) -> tuple[tuple[Edit, ...], list[Check]]:
-    """What was edited by hand, and the row that says so; neither where no text is there to compare."""
+def _edited(door: Door, emitted: str) -> tuple[tuple[Edit, ...], tuple[Decision, ...], list[Check]]:
+    """What was edited by hand, what that goes by, and the row for it; nothing without a text to compare."""
     text = text_of(door.facts.at)
     if not (text and emitted):
-        return (), []
+        return (), (), []
     found = edits(text, emitted)
-    return found, [text_check(text, found)]
+    return found, decisions(text, emitted) if found else (), [text_check(text, found)]
 
 
 def _rows(edited: tuple[Edit, ...]) -> list[int]:

@@ -27,7 +27,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, OF_EDITED, RAW, SEEDS
-from symgrad.verifier.edited import edits
+from symgrad.verifier.editing.edits import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import compiled_checks, training_checks

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = "code outside of functions"
 _WHAT = f"the text, beside what symgrad {VERSION} emits for this spec"
 _MOST = 8
-_SHA256 = "SPEC_SHA256"  # the verdict has a note on it
+SHA256 = "SPEC_SHA256"  # the verdict has a note on it
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ def edits(text: str, emitted: str) -> tuple[Edit, ...]:
     """What was edited in a module; comments, docstrings and the way lines are set are no edit."""
     if text == emitted:
         return ()
-    now, then = (_definitions(ast.parse(source)) for source in (text, emitted))
+    now, then = (definitions(ast.parse(source)) for source in (text, emitted))
     changed = _changed_lines(text, emitted)
     found = [
         _edit(name, node, changed)
         for name, nodes in now.items()
-        if name != _SHA256 and _forms(nodes) != _forms(then.get(name, []))
+        if name != SHA256 and forms(nodes) != forms(then.get(name, []))
         for node in _other(nodes, then.get(name, []))
     ]
     found += [Edit(name, 0, 0) for name in then if name not in now]
@@ -58,8 +58,8 @@ def edits(text: str, emitted: str) -> tuple[Edit, ...]:
     return tuple(sorted(found, key=lambda edit: edit.first))
 
 
-def _definitions(tree: ast.Module) -> Mapping[str, list[ast.stmt]]:
-    """The statements of a module by the name they define."""
+def definitions(tree: ast.Module) -> Mapping[str, list[ast.stmt]]:
+    """The statements of a module by the name they define; all others by one name."""
     found: dict[str, list[ast.stmt]] = defaultdict(list)
     for node in tree.body:
         found[_name(node)].append(node)
@@ -75,7 +75,8 @@ def _name(node: ast.stmt) -> str:
     return _ELSEWHERE
 
 
-def _forms(nodes: Iterable[ast.stmt]) -> list[str]:
+def forms(nodes: Iterable[ast.stmt]) -> list[str]:
+    """Statements without their places and docstrings, which are taken out of them."""
     return [_form(node) for node in nodes if not _is_text(node)]
 
 
@@ -97,7 +98,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 def _other(nodes: list[ast.stmt], then: list[ast.stmt]) -> list[ast.stmt]:
     """Those that were not there; the last, where some are missing or stand in another order."""
-    known = _forms(then)
+    known = forms(then)
     return [n for n in nodes if not _is_text(n) and _form(n) not in known] or nodes[-1:]
 
 
