@@ -1661,7 +1661,26 @@ def _fitting(
             raise ValueError(f"{name}: no entries along '{axis}'")
         if isinstance(axis, str) and size < LEAST_SIZES.get(axis, 1):
             raise ValueError(f"{name}: expected at least {LEAST_SIZES[axis]} along '{axis}', got {size}")
-    return _own_numbers(array) if name in CLASSES else _as_compiled(array, dtype)
+    if name in CLASSES:
+        return _own_numbers(array)
+    if array.dtype.kind in "iu":
+        _check_digits(name, array, dtype)
+    return _as_compiled(array, dtype)
+
+
+def _check_digits(name: str, array: np.ndarray, dtype: type) -> None:
+    """Refuse whole numbers of more digits than the type has: it would take their neighbours for them."""
+    digits = np.finfo(dtype).nmant + 1
+    if max(-int(array.min()), int(array.max())) <= 2**digits:
+        return
+    numbers = np.atleast_1d(array).astype(np.uint64 if array.dtype.kind == "u" else np.int64)
+    sizes = np.abs(numbers).astype(np.uint64)
+    units = sizes & (~sizes + np.uint64(1))  # the lowest digit of each that is not 0
+    good = (sizes // np.maximum(units, 1) < 2**digits).reshape(array.shape)
+    if not good.all():
+        otherwise = ", or float64" if digits < 53 else ""
+        expected = f"a whole number that {np.dtype(dtype)} holds with all its digits{otherwise}"
+        raise ValueError(f"{name}: {_which(array, good)}; expected {expected}, or a rounded one as a float")
 
 
 def _as_compiled(array: np.ndarray, dtype: type) -> np.ndarray:
@@ -1700,9 +1719,13 @@ def _checked(
             good |= (fitting == array) & (fitting == IGNORED[name])
     if good.all():
         return fitting
+    raise ValueError(f"{name}: {_which(array, good)}; expected {_expected(name, dtype)}")
+
+
+def _which(array: np.ndarray, good: np.ndarray) -> str:
+    """The first entry that is not good, by its place."""
     place = np.unravel_index(np.argmin(good), array.shape)
-    which = f"the entry at {_show(map(int, place))}" if place else "the number"
-    raise ValueError(f"{name}: {which} is {array[place]}; expected {_expected(name, dtype)}")
+    return f"{f'the entry at {_show(map(int, place))}' if place else 'the number'} is {array[place]}"
 
 
 def _expected(name: str, dtype: type) -> str:

@@ -376,6 +376,31 @@ FAULTS = {
     ),
     "labels are not checked": ("bad data", "(fitting < CLASSES[name])", "(fitting < 99)", "t with 4"),
     "finiteness is not checked": ("bad data", "np.isfinite(fitting)", "fitting == fitting", "x with inf"),
+    "whole numbers are rounded": (
+        "bad data",
+        'if array.dtype.kind in "iu":',
+        "if False:",
+        f"x with the whole number {2**53 + 1} at entry 0 is not refused",
+    ),
+    "whole numbers below 0 are rounded": (
+        "bad data",
+        "max(-int(array.min()), int(array.max()))",
+        "int(array.max())",
+        f"the whole number {-(2**53) - 1} at entry 0 is not refused",
+    ),
+    "whole numbers of a digit more are rounded": ("bad data", "nmant + 1", "nmant + 2", "the whole number"),
+    "unsigned whole numbers are rounded": (
+        "bad data",
+        'np.uint64 if array.dtype.kind == "u" else np.int64',
+        "np.int64",
+        f"the whole number {2**64 - 1} at entry 0 is not refused",
+    ),
+    "whole numbers that are held are refused": (
+        "good data",
+        "sizes // np.maximum(units, 1) <",
+        "sizes <",
+        f"with the whole number {2**53 + 2} is not taken",
+    ),
     "data is changed": (
         "good data",
         "fitting, array = _fitting(",

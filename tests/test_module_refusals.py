@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from building import interpreted, written
 from module_use import LINE, MLP, flat_copy, line_data, mlp_data
+
+from symgrad.runtime.given_arrays import _check_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +55,20 @@ BAD_DATA = {
     "a masked array": (np.ma.masked_array(X, X > 1), Y, TypeError, "x: .* masked array"),
     "nan": (changed(X, (3, 1), np.nan), Y, ValueError, r"x: the entry at \[3, 1\] is nan; expected a finite"),
     "infinity": (X, changed(Y, (7, 0), -np.inf), ValueError, r"y: the entry at \[7, 0\] is -inf"),
+    "a whole number that float32 rounds": (
+        changed(np.ones((8, 3), np.int64), (3, 1), 2**24 + 1),
+        Y,
+        ValueError,
+        r"x: the entry at \[3, 1\] is 16777217; expected a whole number that float32 holds with all its "
+        "digits, or float64, or a rounded one as a float",
+    ),
+    "a list of such numbers": (
+        X,
+        [[1, 1]] * 7 + [[1, -(10**12) - 1]],
+        ValueError,
+        r"y: .*\[7, 1\] is -10000000",
+    ),
+    "unsigned ones": (np.full((8, 3), 2**64 - 1, np.uint64), Y, ValueError, r"x: .* is 184467440737095516"),
     "more than float32 holds": (
         changed(X.astype(float), (2, 2), 1e39),
         Y,
@@ -59,6 +76,26 @@ BAD_DATA = {
         r"x: .*\[2, 2\] is 1e\+39",
     ),
 }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_numbers_are_taken_just_where_the_type_holds_them(dtype: type) -> None:
+    """Of every kind, near the ends of what is held and far; what Python's own integers say decides."""
+    draw, refused = np.random.default_rng(7), 0
+    kinds = [np.dtype(f"{order}{kind}{size}") for order in "<>" for kind in "iu" for size in (1, 2, 4, 8)]
+    for kind in kinds * 30:
+        ends = np.iinfo(kind)
+        near = 2 ** int(draw.integers(0, 8 * kind.itemsize)) + int(draw.integers(-3, 4))
+        number = int(np.clip(near * int(draw.choice([-1, 1])), ends.min, ends.max))
+        array = draw.integers(0, 9, (3, 2)).astype(kind)
+        array[1, 1] = number
+        is_held = int(dtype(number)) == number
+        refused += not is_held
+        with (
+            nullcontext() if is_held else pytest.raises(ValueError, match=rf"^x: .* at \[1, 1\] is {number};")
+        ):
+            _check_digits("x", array, dtype)
+    assert 10 < refused < 350
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")

@@ -41,6 +41,8 @@ CHECKS = {
         "_checked_at_step",
         "_as_compiled",
         "_own_numbers",
+        "_check_digits",
+        "_which",
     ),
     *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
     *("_checked_order", "_is_full", "_setting", "_hyper_vector", "_hyper_number", "_lies_in", "_shuffling"),

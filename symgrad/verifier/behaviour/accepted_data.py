@@ -98,6 +98,24 @@ def bad_entries(bench: Bench, tensor: DataTensor) -> Iterator[Bad]:
             where = ", ".join(map(str, np.unravel_index(place, array.shape)))
             at = (f"[{where}]",) if array.ndim else ()
             yield Bad(f"with {value} at entry {place}", changed, ValueError, own, (*at, *expected))
+    yield from _rounded(bench, tensor)
+
+
+def _rounded(bench: Bench, tensor: DataTensor) -> Iterator[Bad]:
+    """Whole numbers that the module's type would take others for, signed and unsigned, small and large."""
+    if tensor.classes is not None:
+        return
+    shape, digits = bench.numbers(tensor).shape, np.finfo(bench.dtype).nmant + 1
+    values = (2**digits + 1, -(2**digits) - 1, 2**60 + 2 ** (60 - digits), 2**64 - 1)
+    for value in values:
+        changed = np.zeros(shape, np.uint64 if value > 2**63 else np.int64)
+        for place in {0, changed.size - 1}:
+            numbers = changed.copy()
+            numbers.reshape(-1)[place] = value
+            where = ", ".join(map(str, np.unravel_index(place, shape)))
+            parts = (*((f"[{where}]",) if shape else ()), str(value), "whole number", str(bench.dtype))
+            own = (f"{tensor.name}:",)
+            yield Bad(f"with the whole number {value} at entry {place}", numbers, ValueError, own, parts)
 
 
 def _bad_values(bench: Bench, tensor: DataTensor) -> list[Any]:
@@ -136,8 +154,30 @@ def _taken_by(bench: Bench, call: DataCall) -> Iterator[str]:
                 continue
             if not same(answer, plain, tolerance):
                 yield f"{call.name}: {tensor.name} {what} gives another answer than a plain array"
+    yield from _held_whole(bench, call)
     yield from _left_out(bench, call, plain)
     yield from _left_alone(bench, call)
+
+
+def _held_whole(bench: Bench, call: DataCall) -> Iterator[str]:
+    """Large whole numbers that the module's type holds: taken as the same numbers of its type are."""
+    digits = np.finfo(bench.dtype).nmant + 1
+    for place, tensor in enumerate(bench.case.tensors[: call.count]):
+        for value in (2**digits, 2**digits + 2, -(2**62)) if tensor.classes is None else ():
+            whole = np.zeros(bench.numbers(tensor).shape, np.int64)
+            whole.reshape(-1)[-1] = value
+            as_whole, as_numbers = bench.data(), bench.data()
+            as_whole[place], as_numbers[place] = whole, whole.astype(bench.dtype)
+            if not same(_outcome(call, as_whole), _outcome(call, as_numbers), _ROUNDING):
+                yield f"{call.name}: {tensor.name} with the whole number {value} is not taken for {value:.1f}"
+
+
+def _outcome(call: DataCall, data: list[Any]) -> Any:
+    """The answer, or the first line of what it raises, in bytes."""
+    try:
+        return kept(call(data))
+    except Exception as error:  # noqa: BLE001  # large numbers may be too large for the network
+        return np.frombuffer(first_line(error).encode(), np.uint8)
 
 
 def _left_out(bench: Bench, call: DataCall, plain: Any) -> Iterator[str]:
