@@ -92,7 +92,7 @@ def demand_indices(equation: EquationSpec, each: EachStep) -> None:
     loose = [p for node in entries for p in node.indices if isinstance(p, Name) and p.id not in bound]
     whole = [size for number, size in enumerate(each.sizes) if number != each.along]
     names = list(dict.fromkeys(place.id for place in loose))
-    if len(names) == len(whole):
+    if names and len(names) == len(whole):
         ranged = [n if size is None else f"{n}:{unparse(size)}" for n, size in zip(names, whole, strict=True)]
         left = ", ".join((*ranged[: each.along], each.index, *ranged[each.along :]))
         problem = f"'{equation.name}' has no index '{names[0]}': it takes that axis whole"
