@@ -15,7 +15,7 @@ from symgrad.verifier.report import Check
 
 GENERATED = sorted((Path(__file__).parent.parent / "generated").glob("*.py"))
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in GENERATED}
-EACH = 16
+EACH = 12
 
 
 @pytest.mark.parametrize("name", TEXTS)

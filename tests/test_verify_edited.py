@@ -263,6 +263,17 @@ def test_what_acts_where_nothing_was_tried_is_never_called_identical(
     assert not report.is_identical
 
 
+def test_a_network_that_is_wrong_at_one_number_of_rows_is_tried_with_so_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    value = "    loss_[0] = loss_3[0] / real(batch)\n"
+    text = edited(value, f"{value}    if batch == 400:\n        loss_[0] = real(2) * loss_[0]\n")
+    file = written(SPEC, tmp_path, lambda _: text)
+    report = verify(expand(read(SPEC)), interpreted(file), points=1, emitted=TEXT)
+    assert [failure for failure in report.failures if failure.endswith("with a batch of 400")]
+
+
 def test_a_text_that_is_known_to_be_wrong_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,10 @@ from symgrad.verifier.editing.decided_otherwise import Decision, decisions, no_f
 from symgrad.verifier.editing.edits import Edit, edits, text_check
 from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFinding, Effort, compare_block
 from symgrad.verifier.gradients.probes import ClaimedGradient, Known
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.report import Check, ParameterResult, Report
+from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import compiled_checks, training_checks
 from symgrad.verifier.text_checks import text_of
@@ -31,7 +34,7 @@ from symgrad.verifier.trials.trial import TRAINED, Trial, TrialPoint, batch_size
 from symgrad.verifier.trials.values import value_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from symgrad.spec.model import Model
@@ -43,9 +46,11 @@ _WHEN_WRONG = 30.0
 """Seconds that a call may take where the text is known to be wrong: a hang then says nothing new."""
 
 _MOST_EPOCHS = 10**6
-_ROWS, _MOST_ROWS, _MOST_AT_POINTS, _MOST_NEAR = (2, 16, 33), 3000, 300, 12
-"""Rows with which every edited module is tried; the most of them, the most of a batch whose gradients are
-compared, and how many near numbers of its edits."""
+_ROWS, _MOST_ROWS, _MOST_NEAR = (2, 16, 33), 3000, 12
+"""Rows with which every edited module is tried; the most of them, and how many near numbers of its edits."""
+
+_MOST_AT_POINTS, _MOST_WORK = 300, 2e7
+"""The most of a batch whose gradients are compared in any case, and the most operations of a larger one."""
 
 _THOROUGH, _BRIEF = Effort(64, 8, 3), Effort(6, 4, 2)
 
@@ -85,7 +90,7 @@ def verify(
         each.ahead(*first_calls(model, each, seed))
     edited, decided, of_edits = _edited(door, emitted)
     rows = _rows(edited)
-    trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])
+    trial = prepare(model, door, double, points, seed, _at_points(model, rows, seed))
     trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
     values, others = (
@@ -177,6 +182,15 @@ def _rows(edited: tuple[Edit, ...]) -> list[int]:
     """Numbers of rows for an edited module: around the numbers in its edits, and some others; else none."""
     near = sorted({n + d for n in _numbers(edited) for d in (-1, 0, 1) if 1 <= n + d <= _MOST_ROWS})
     return sorted({*_ROWS, *near[:_MOST_NEAR]}) if edited else []
+
+
+def _at_points(model: Model, rows: Sequence[int], seed: int) -> list[int]:
+    """Those numbers of rows of which a gradient is found by the spec in little time."""
+    few = [n for n in rows if n <= _MOST_AT_POINTS]
+    if len(few) == len(rows) or not model.batch_axis:
+        return few
+    work = interpret(model, draw(model, "of one row", seed, batch=1).arrays, DOUBLE).work
+    return [n for n in rows if n <= _MOST_AT_POINTS or n * work <= _MOST_WORK]
 
 
 def _numbers(edited: tuple[Edit, ...]) -> list[int]:
