@@ -285,3 +285,31 @@ def test_a_text_that_is_known_to_be_wrong_is_not_waited_for(
     report = verify(expand(read(SPEC)), interpreted(file), points=1, emitted=TEXT)
     assert any(failure.startswith("identity: the gradient of b1") for failure in report.failures)
     assert set(limits) == {30.0}
+
+
+ALIKE = SPEC | {"layers": ["dense(3, activation=tanh)"] * 5, "targets": {"t": ["batch", 3]}, "loss": "mse"}
+
+
+class Observing(InProcess):
+    """A module whose behaviours are observed here, as nothing else uses it."""
+
+    def observe(self, behaviour: str, case: Any) -> str:
+        return observed(self.module, behaviour, case)
+
+
+def test_each_of_many_parameters_that_are_alike_is_tried_in_an_edited_module(tmp_path: Path) -> None:
+    """Of those of one shape in what symgrad emits, the first and the last are."""
+
+    def misnamed(text: str) -> str:
+        right = "first of all, {name}{shape}"
+        assert text.count(right) == 1
+        return text.replace(right, "first of all, {name.replace('W3', 'W4')}{shape}")
+
+    module = interpreted(written(ALIKE, tmp_path, misnamed))
+    model = expand(read(ALIKE))
+    shapes = parameter_shapes(model, draw(model, "", 0).inputs)
+    case = case_of(model, Subject(model, InProcess(module), shapes), 0)
+    assert [case.blocks[place].name for place in case.one_by_one] == ["W1", "b1", "W5", "b5"]
+    assert observed(module, "fit", case) == ""
+    report = verify(model, Observing(module), points=1, emitted=module_text(read(ALIKE)))
+    assert "a parameter W3 that is" in next(row.message for row in report.checks if row.name == "fit")

@@ -95,7 +95,7 @@ def verify(
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
     values, others = (
         [*value_checks(trial), *_further_checks(trial)],
-        [*_training(trial), *behaviour_checks(trial)],
+        [*_training(trial), *behaviour_checks(trial, is_edited=bool(edited))],
     )
     values += compiled_checks(trial)  # last, as it is compiled meanwhile
     of_text = no_further_than_tried(_rows_for_text(judged), decided)  # the text is judged meanwhile

@@ -232,7 +232,10 @@ def _containers(bench: Bench) -> Iterator[tuple[str, Any]]:
     params = module.unflatten(vector)
     shares = [np.shares_memory(a, vector) for a in (*params, module.flatten(params))]
     yield "views", shares
-    for what, apart in (*parameters_in_memory.laid_otherwise(params), *parameters_in_memory.locked(bench)):
+    for what, apart in (
+        *parameters_in_memory.laid_otherwise(params, range(len(params))),
+        *parameters_in_memory.locked(bench),
+    ):
         yield f"flatten {what}", _called(module.flatten, apart)
     for name, user in parameters_in_memory.users(bench):
         for what, bad, *_ in parameters_in_memory.bad_params(bench):
@@ -240,7 +243,7 @@ def _containers(bench: Bench) -> Iterator[tuple[str, Any]]:
     if case.trains:
         for name, trainer in parameters_in_memory.trainers(bench):
             for what, apart in (
-                *parameters_in_memory.laid_otherwise(bench.params()),
+                *parameters_in_memory.laid_otherwise(bench.params(), range(len(params))),
                 *parameters_in_memory.locked(bench),
             ):
                 yield f"{name}: params {what}", _called(trainer, apart, bench.state())

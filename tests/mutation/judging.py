@@ -224,15 +224,15 @@ def _training(trial: Trial) -> Iterable[Check]:
 
 
 def _own_verify(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, {"own verify", LONG, SEEDS})
+    return behaviour_checks(trial, {"own verify", LONG, SEEDS}, is_edited=True)
 
 
 def _raw_rows(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, {RAW})
+    return behaviour_checks(trial, {RAW}, is_edited=True)
 
 
 def _behaviours(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify"} - OF_EDITED)
+    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify"} - OF_EDITED, is_edited=True)
 
 
 @contextmanager

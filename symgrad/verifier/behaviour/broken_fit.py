@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,10 +32,10 @@ def broken_fits(bench: Bench) -> Iterator[str]:
 
 def _from_broken_parameters(bench: Bench) -> Iterator[str]:
     """The entry of a parameter that is the first one broken is named, though all behind it are too."""
-    blocks = bench.case.blocks
-    for number, (block, start) in enumerate((b, s) for b in blocks for s in (0, 1)):
+    for number, (place, start) in enumerate(product(bench.case.one_by_one, (0, 1))):
+        block = bench.case.blocks[place]
         params, state, value = bench.params(), bench.state(), (np.nan, np.inf, -np.inf)[number % 3]
-        entries = [array.reshape(-1) for array in params[number // 2 :]]
+        entries = [array.reshape(-1) for array in params[place:]]
         first = entries[0].size // 2
         for later in (entries[0][first:], *entries[1:]):
             later[:] = np.nan
@@ -43,8 +44,8 @@ def _from_broken_parameters(bench: Bench) -> Iterator[str]:
         if np.isfinite(loss):
             continue  # what is broken is not met
         state.step[0] = _STEPS_BEFORE * start
-        place = [int(n) for n in np.unravel_index(first, block.shape)]
-        shape, at = (f" {[*block.shape]}", f" at {place}") if place else ("", "")
+        entry = [int(n) for n in np.unravel_index(first, block.shape)]
+        shape, at = (f" {[*block.shape]}", f" at {entry}") if entry else ("", "")
         words = f"the loss is {loss} in epoch {start + 1}, step {_STEPS_BEFORE * start + 1}: first of all, "
         words += f"{block.name}{shape} is {value}{at}; lower the learning rate"
         options = {"epochs": 2, "start": start, "batch_size": "full", "params": params, "state": state}

@@ -44,13 +44,14 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
     sample = draw(model, "", seed, batch=rows if axis else None)
     sample, calm = _calmed(model, subject, sample)
     train, found = spec.train, interpret(model, sample.arrays, DOUBLE)
+    blocks = _blocks(model, subject)
     return BehaviourCase(
         name=spec.name,
         network=network_sha256(model),
         dtype=spec.dtype,
         inputs=_tensors(model, spec.inputs, sample.inputs),
         targets=_tensors(model, spec.targets, sample.targets),
-        blocks=_blocks(model, subject),
+        blocks=blocks,
         states=tuple(name for name, _ in model.optimizer.state),
         batch=axis,
         task=model.task,
@@ -75,8 +76,16 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         networks=tuple(
             (n.function, _taken(model, n, {**found.tensors, **sample.arrays})) for n in model.networks
         ),
+        one_by_one=_ends_of_shapes(blocks),
         spare=tuple(t.name for t in spec.inputs if t.name not in predicted_from(model)),
     )
+
+
+def _ends_of_shapes(blocks: Sequence[DrawnParameter]) -> tuple[int, ...]:
+    """The places of the first and the last of each shape: what symgrad emits treats all of them alike."""
+    places = [*enumerate(blocks)]
+    first, last = ({block.shape: n for n, block in some} for some in (reversed(places), places))
+    return tuple(sorted({*first.values(), *last.values()}))
 
 
 def _calmed(model: Model, subject: Subject, sample: Sample) -> tuple[Sample, bool]:

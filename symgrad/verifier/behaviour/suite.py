@@ -93,15 +93,20 @@ BEHAVIOURS = {
 
 
 def behaviour_checks(
-    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - OF_EDITED
+    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - OF_EDITED, *, is_edited: bool
 ) -> Iterator[Check]:
-    """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
+    """A row for every behaviour, or those of these names, of a module whose process can be spoilt.
+
+    An edited one may treat each of its parameters otherwise.
+    """
     try:
         case = case_of(trial.model, trial.twin, trial.seed + 70)
     except FaultError as fault:  # the module's parameters are not the spec's: it is that of another one
         what = BEHAVIOURS["declarations"].what
         yield Check("declarations", what, math.inf, 0.0, "fail", str(fault))
         return
+    if is_edited:
+        case = case._replace(one_by_one=tuple(range(len(case.blocks))))
     for name, behaviour in BEHAVIOURS.items():
         if name not in names or not _concerns(name, case):
             continue
@@ -113,7 +118,7 @@ def size_checks(
     trial: Trial, numbers: Sequence[int], rows: Sequence[int], every: Iterable[float]
 ) -> Iterator[Check]:
     """Rows for an edited module: of raw rows, with these numbers of rows, and at numbers in its edits."""
-    yield from behaviour_checks(trial, {RAW, LONG, SEEDS})
+    yield from behaviour_checks(trial, {RAW, LONG, SEEDS}, is_edited=True)
     if not trial.trains:
         return
     try:

@@ -68,8 +68,8 @@ class BehaviourCase(NamedTuple):
     they take; a case of one of these is of this function `alone`. What is `predicted` depends on no `spare`
     input. Where a network `writes_on`, it says of sequences of labels which comes next; where it `goes_on`,
     it may do so step by step of time. `numbers` are whole numbers at which an edited module may act
-    otherwise, `edited_numbers` all that stand in its edits. Where something is drawn, `seed` is what training
-    draws by.
+    otherwise, `edited_numbers` all that stand in its edits. `one_by_one` are places of parameters that are
+    moved in memory, or broken, alone. Where something is drawn, `seed` is what training draws by.
     """
 
     name: str
@@ -99,6 +99,7 @@ class BehaviourCase(NamedTuple):
     writes_on: bool = False
     goes_on: bool = False
     predicted: tuple[str, ...] = ()
+    one_by_one: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
     edited_numbers: tuple[float, ...] = ()
     seed: tuple[int, ...] = ()

@@ -15,7 +15,7 @@ from symgrad.verifier.behaviour.memory.given_vectors import given_vectors
 from symgrad.verifier.behaviour.workbench import Bench, DataCall, first_line, kept, refusal, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -50,7 +50,7 @@ def container(bench: Bench) -> Iterator[str]:
             yield f"unflatten: {what} {wrong}"
     if not same(module.flatten(module.unflatten(inside(vector))), vector):
         yield "flatten gives other numbers for parameters in the midst of a longer vector"
-    for what, apart in laid_otherwise(params):
+    for what, apart in laid_otherwise(params, bench.case.one_by_one):
         if not same(module.flatten(apart), vector):
             yield f"flatten gives other numbers for parameters {what}"
 
@@ -64,15 +64,16 @@ def inside(vector: Array) -> Array:
     return np.concatenate([vector[:1] + 1, vector, vector[:1] + 2])[1:-1]
 
 
-def laid_otherwise(params: Any) -> Iterator[tuple[str, Any]]:
-    """The same parameters, not one after the other in one vector."""
+def laid_otherwise(params: Any, places: Iterable[int]) -> Iterator[tuple[str, Any]]:
+    """The same parameters, not one after the other in one vector; those at some places are moved alone."""
     if len(params) > 1:
         yield "each in its own memory", type(params)(*(array.copy() for array in params))
         whole = np.concatenate([array.reshape(-1) for array in reversed(params)])
         ends = np.cumsum([array.size for array in reversed(params)])[:-1]
         parts = [p.reshape(a.shape) for p, a in zip(np.split(whole, ends), reversed(params), strict=True)]
         yield "in the opposite order", type(params)(*reversed(parts))
-    for place, array in enumerate(params):
+    for place in places:
+        array = params[place]
         if array.ndim and array.shape[0] > 1:
             changed = list(params)
             changed[place] = np.repeat(array, 2, axis=0)[::2]
@@ -143,7 +144,7 @@ def trainers(bench: Bench) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
 def _trained_in_place(bench: Bench) -> Iterator[str]:
     """Parameters that cannot be changed in place are refused; those that only are read are not."""
     for name, trainer in trainers(bench):
-        for what, params in (*laid_otherwise(bench.params()), *locked(bench)):
+        for what, params in (*laid_otherwise(bench.params(), bench.case.one_by_one), *locked(bench)):
             before = kept(params)
             wrong = refusal(ValueError, "params", trainer, params, bench.state())
             if wrong:
@@ -155,7 +156,7 @@ def _trained_in_place(bench: Bench) -> Iterator[str]:
         for call in one.calls():
             if not call.trains or call.name == "fit":
                 expected = kept(call(data))
-                for what, params in (*laid_otherwise(bench.params()), *locked(bench)):
+                for what, params in (*laid_otherwise(bench.params(), bench.case.one_by_one), *locked(bench)):
                     yield from _understood(call, data, params, what, expected)
 
 
