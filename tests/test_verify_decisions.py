@@ -46,6 +46,7 @@ PLAIN = {
         "        history.append(value)",
         "        print(f'{epoch}: {value}')\n        history.append(value)",
     ),
+    "another version": ('SYMGRAD_VERSION = "', 'SYMGRAD_VERSION = "0.'),
     "a wrong sign": ("theta[n] = theta[n] - s4", "theta[n] = theta[n] + s4"),
 }
 """Edits that go by nothing else, whether they are right or wrong."""

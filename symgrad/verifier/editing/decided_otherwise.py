@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgrad.verifier.editing.beyond_arithmetic import GoneBy, Reader
-from symgrad.verifier.editing.edits import SHA256, definitions, forms
+from symgrad.verifier.editing.edits import OF_VERSION, SHA256, definitions, forms
 from symgrad.verifier.editing.origins import Origins
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Text: TypeAlias = "Mapping[str, Sequence[ast.stmt]]"
 """The statements of a module by the name they define."""
+
+_ORIGIN = frozenset([SHA256, OF_VERSION])
+"""Names of what says where a module comes from, and changes nothing that it computes."""
 
 _EXACT = frozenset(["identity", "training step"])
 _MOST, _LONGEST = 3, 60
@@ -55,7 +58,7 @@ def decisions(text: str, emitted: str) -> tuple[Decision, ...]:
     found: list[Decision] = []
     for name, nodes in now.items():
         before = then.get(name, [])
-        if name != SHA256 and (forms(nodes) != forms(before) or _loads(nodes, changed)):
+        if name not in _ORIGIN and (forms(nodes) != forms(before) or _loads(nodes, changed)):
             new = {one.key: one for one in Reader(Origins(nodes, changed), own).gone_by(nodes)}
             old = {one.key: one for one in Reader(Origins(before, frozenset()), own).gone_by(before)}
             added = [_decision(name, new[key], lines) for key in new if key not in old]
@@ -103,8 +106,10 @@ def _changed_values(now: Text, then: Text) -> frozenset[str]:
     values = _values(now)
     known = set(forms(_values(then)))
     changed = {name for node in values if not known.issuperset(forms([node])) for name in _stored(node)}
-    changed -= {SHA256}
-    while more := {n for node in values if _loads([node], changed) for n in _stored(node)} - changed:
+    changed -= _ORIGIN
+    while (
+        more := {n for node in values if _loads([node], changed) for n in _stored(node)} - changed - _ORIGIN
+    ):
         changed |= more
     return frozenset(changed)
 

@@ -22,6 +22,7 @@ _ELSEWHERE = "code outside of functions"
 _WHAT = f"the text, beside what symgrad {VERSION} emits for this spec"
 _MOST = 8
 SHA256 = "SPEC_SHA256"  # the verdict has a note on it
+OF_VERSION = "SYMGRAD_VERSION"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _edit(name: str, node: ast.stmt, changed: frozenset[int]) -> Edit:
 def version_of(text: str) -> str:
     """The version of symgrad that a module says it was made by; empty where it says nothing."""
     for node in ast.parse(text).body:
-        if _name(node) == "SYMGRAD_VERSION" and isinstance(node, ast.Assign):
+        if _name(node) == OF_VERSION and isinstance(node, ast.Assign):
             return str(ast.literal_eval(node.value))
     return ""
 
