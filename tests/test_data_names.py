@@ -77,7 +77,7 @@ def test_classes_are_named_in_sorted_order_or_as_the_spec_says(tmp_path, labels,
     ("labels", "target", "words"),
     [
         (["a", "b", "a"], "{axes: [batch], classes: 3}", r"'t' has 3 classes, the data 2 \(a, b\); write"),
-        (["a", "b", "c"], "[batch]", r"'t' takes 1 columns, it has 3 after one-hot of t \(3\)"),
+        (["a", "b", "c"], "[batch]", r"'t' takes 1 column, it has 3 after one-hot of t \(3\)"),
         (["d", "b", "a"], "{axes: [batch], classes: [a, b, c]}", "d.csv:2, column 't': 'd' is no class"),
         ([1, 5, 2], "{axes: [batch], classes: [1, 2]}", "d.csv:3, column 't': 5 is no class"),
         ([-1, 0, 2], "{axes: [batch], classes: 3}", "d.csv:2, column 't': -1 is no class"),

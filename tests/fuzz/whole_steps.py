@@ -258,13 +258,15 @@ def whole_steps_spec(random: Random) -> Spec:
         written |= {name: text} if text else {}
     used = {network for network in draw.networks if any(f"{network[:2]}(" in e for e in equations.values())}
     made = {name: axes for name, axes in draw.made.items() if any(name[:2] == n[:2] for n in used)}
+    known = " ".join([*equations.values(), *map(str, draw.networks.values())])
+    parameters = {name: said for name, said in draw.parameters.items() if name in known}
     loss = " + ".join(f"mean(({name} - {0.1 * n:.1f})**2)" for n, name in enumerate(outputs, 1))
     return {
         "name": "whole_steps",
         "dtype": "float64",
         "axes": {} if draw.has_free_steps else {"T": draw.count},
         "inputs": draw.inputs,
-        "parameters": draw.parameters,
+        "parameters": parameters,
         "networks": {name: body for name, body in draw.networks.items() if name in used},
         "equations": equations,
         "outputs": outputs,
@@ -276,7 +278,7 @@ def whole_steps_spec(random: Random) -> Spec:
         "instead": {
             "owners": owners,
             "networks": {},
-            "parameters": draw.parameters | made,
+            "parameters": parameters | made,
             "constants": {f"Z{size}": [[0.0] * size] for size in range(1, 6)},
         },
     }

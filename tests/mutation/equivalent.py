@@ -411,8 +411,8 @@ ARGUED = (
     ),
     Argument(
         "own verify",
-        r"_told:\d+ comparison: share <= 1 -> \(share < 1\)",
-        "errors at exactly what is allowed",
+        r"_told:\d+ (comparison: share <= 1 -> \(share < 1\)|constant: 1 -> 2)",
+        "errors at exactly what is allowed, or up to twice that; planted wrong gradients are far beyond",
     ),
     Argument(
         "rows",
@@ -518,7 +518,7 @@ ARGUED = (
     ),
     Argument(
         "checks",
-        r"_fitting:\d+ (branch: .*LEAST_SIZES|another function)",
+        r"_fitting:\d+ (.*LEAST_SIZES|another function)",
         "no axis needs more than one entry",
         tuple(name for name in SPECS if name not in ("next_words",)),
     ),
@@ -538,6 +538,11 @@ ARGUED = (
         "public",
         r"flatten:\d+ branch: owner\.shape == .* -> False",
         "strides over the same memory are the vector itself",
+    ),
+    Argument(
+        "epoch",
+        r"_train_epoch:\d+ constant: False -> True",
+        "there are as many sizes as free axes: no others are derived of them",
     ),
     Argument(
         "epoch",
@@ -572,7 +577,7 @@ ARGUED = (
     ),
     Argument(
         "files",
-        r'Trained:\d+ .*TASK [!=]= "classes"',
+        r'Trained:\d+ .*(TASK [!=]= "classes"|numbers\.)',
         "no classes are told here: labels are refused before",
         tuple(name for name in WITHOUT_LABELS if name != BINARY),
     ),

@@ -64,7 +64,8 @@ def _fitting(slot: Slot, found: TensorPreparation, columns: Sequence[Column], at
     is_table = all(column.numbers.ndim == 1 for column in columns)
     if is_table and sum(found.widths) != slot.size:
         words = ", ".join(f"{name} ({width})" for name, width in wide.items())
-        problem = f"'{slot.name}' takes {slot.size} columns, it has {sum(found.widths)}"
+        columns_taken = f"{slot.size} column{'' if slot.size == 1 else 's'}"
+        problem = f"'{slot.name}' takes {columns_taken}, it has {sum(found.widths)}"
         problem += f" after one-hot of {words}" if wide else ""
         axes = ", ".join(map(str, ("batch", sum(found.widths))))
         raise DataError(problem, at=at, remedy=f"write {slot.name}: [{axes}], or give it other columns")
