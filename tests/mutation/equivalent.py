@@ -35,7 +35,8 @@ _OF_PARAMETERS = (
 class Argument:
     """Why faults whose titles match change nothing that can be seen, in some specs or in all.
 
-    `rounds` says that bits may differ, where the module promises no bits but a bound, which is kept.
+    `rounds` says that answers may differ by rounding, where the module promises no bits but a bound, which is
+    kept, or says whether a slope is exactly 0.
     """
 
     region: str
@@ -50,6 +51,7 @@ ARGUED = (
         "own verify",
         r"_sample:|_normal:|_between:|_random_parameters:",
         "it looks at other random points; any will do where the right module passes and wrong gradients fail",
+        rounds=True,
     ),
     Argument(
         "own verify",
@@ -564,7 +566,7 @@ ARGUED = (
     ),
     Argument(
         "functions",
-        r"exp:\d+ branch: type\(x\) is not REAL -> True",
+        r"(exp|expm1|log):\d+ branch: type\(x\) is not REAL -> True",
         "NumPy's function, which keeps the bound that the module's own promises",
         tuple(name for name, spec in SPECS.items() if spec["dtype"] == "float64"),
         rounds=True,
@@ -577,9 +579,15 @@ ARGUED = (
     ),
     Argument(
         "files",
-        r'Trained:\d+ .*(TASK [!=]= "classes"|numbers\.)',
-        "no classes are told here: labels are refused before",
-        tuple(name for name in WITHOUT_LABELS if name != BINARY),
+        r'Trained:\d+ .*(TASK [!=]= "classes" -> |numbers\.)',
+        "labels are refused before, or classes are told by their scores alone",
+        tuple(name for name in SPECS if name != BINARY),
+    ),
+    Argument(
+        "files",
+        r"Trained:\d+ branch: TASK not in .* -> False",
+        "the task is one of these",
+        (*(name for name in SPECS if name not in WITHOUT_LABELS), BINARY),
     ),
 )
 
