@@ -257,9 +257,10 @@ def _nothing_learnt(bench: Bench, inputs: list[DataTensor], file: Path) -> Itera
     for name, array in arrays.items():
         if array.shape[1:] not in ((), (1,)):
             column, parts = np.ravel(array)[:_ROWS], (f"got [{min(_ROWS, array.size)}]",)
-            wrong = told(ValueError, f"{name}: expected shape", parts, found.predict, arrays | {name: column})
-            if wrong:
-                yield f"predict of a table with one column for {name}, which has more, {wrong}"
+            for cells in (column, [None, *column[1:].tolist()]):
+                short: dict[str, Any] = {**arrays, name: cells}
+                if wrong := told(ValueError, f"{name}: expected shape", parts, found.predict, short):
+                    yield f"predict of a table with one column for {name}, which has more, {wrong}"
 
 
 def _objects(bench: Bench, inputs: list[DataTensor], file: Path) -> Iterator[str]:
