@@ -32,6 +32,7 @@ from symgrad.passes.further.one_step import one_step
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.orders import with_memory_orders
+from symgrad.passes.memory.recurrent_parts import check_parts, with_parts
 from symgrad.passes.memory.steps_first import with_steps_first
 from symgrad.passes.recurrences import check_recurrences
 from symgrad.passes.rounding.centring import centred_twice
@@ -184,12 +185,19 @@ class Stages:
         return with_steps_first(with_memory_orders(self.in_order))
 
     @stage("Program → Program")
+    def in_parts(self) -> Program:
+        """Recurrences in parts of some steps, which the gradient computes again."""
+        check_parts(self.model, self.laid_out)
+        asked = self.model.spec.train.steps_at_once
+        return with_parts(self.laid_out, asked.steps) if asked else self.laid_out
+
+    @stage("Program → Program")
     def arranged(self) -> Program:
         """Windows copied, gradients formed in place, unless samples lie innermost; scatters that are
         summed added one onto another.
         """
         if self.column_axis:
-            return chain_scatters(self.laid_out)
+            return chain_scatters(self.in_parts)
         return accumulate(self.copied) if self.takes_gradients_in else self.copied
 
     @stage("Program → Phases")
@@ -318,7 +326,7 @@ class Stages:
     @cached_property
     def copied(self) -> Program:
         """With windows copied, before gradients are formed in place."""
-        return chain_scatters(with_windows(self.laid_out))
+        return chain_scatters(with_windows(self.in_parts))
 
     @property
     def clocked(self) -> ClockedText:
@@ -349,7 +357,7 @@ class Stages:
     @cached_property
     def column_axis(self) -> str:
         """The axis of the samples where it lies innermost in memory; else empty."""
-        return column_axis(self.laid_out, self.model.batch_axis)
+        return column_axis(self.in_parts, self.model.batch_axis)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,6 +368,11 @@ class StagesBeside(Stages):
     def takes_gradients_in(self) -> bool:
         """It changes no parameters."""
         return False
+
+    @stage("Program → Program")
+    def in_parts(self) -> Program:
+        """Its recurrences keep all of their steps."""
+        return self.laid_out
 
     @cached_property
     def column_axis(self) -> str:

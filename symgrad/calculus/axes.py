@@ -29,11 +29,14 @@ class Axis:
     """A size, a free name whose size the data decides, or a named size.
 
     One whose size follows from those of free axes has it as a `form`, and bears its text as a name.
+    One that is `of_parts` counts the parts of a recurrence, which are computed one after another: all that
+    runs over it is computed in one loop.
     """
 
     name: str | None
     size: int | None
     form: SizeForm | None = None
+    of_parts: bool = False
 
     @staticmethod
     def of(size: Whole, name: str | None = None) -> Axis:

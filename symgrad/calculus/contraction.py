@@ -16,7 +16,7 @@ import sympy as sp
 from symgrad.calculus.terms import Entry, indices_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from symgrad.calculus.program import Equation
 
@@ -76,6 +76,8 @@ def two_factors(equation: Equation) -> tuple[sp.Expr, Entry, Entry] | None:
 
 def as_product(equation: Equation) -> Contraction | None:
     """The contraction that is one product of a matrix with a matrix or a vector, or None."""
+    if equation.is_by_parts:
+        return None
     found = as_contraction(equation)
     return found if found is not None and not found.batch and (found.rows or found.columns) else None
 
@@ -173,7 +175,7 @@ class StackedProduct:
         return self.groups(entry) not in ((self.rows, self.inner), (self.inner, self.columns))
 
 
-def as_stacked_product(equation: Equation, around: sp.Symbol | None = None) -> StackedProduct | None:
+def as_stacked_product(equation: Equation, around: Collection[sp.Symbol] = ()) -> StackedProduct | None:
     """The largest products of matrices that an equation is made of, in loops `around` among others; or None.
 
     Where the loops are over more than places of the target, the products of some places are added.
@@ -184,7 +186,7 @@ def as_stacked_product(equation: Equation, around: sp.Symbol | None = None) -> S
         return None
     factor, *both = found
     target = Entry(equation.target, equation.indices)
-    loops = {loop.index for loop in equation.loops} - {around}
+    loops = {loop.index for loop in equation.loops} - {*around}
     possible = [
         StackedProduct(factor, target, left, right, *groups, skips_zeros=skipped is not None)
         for left, right in (both, both[::-1])

@@ -160,6 +160,11 @@ class Equation:
     def is_elementwise(self) -> bool:
         return self.reduction == "none"
 
+    @cached_property
+    def is_by_parts(self) -> bool:
+        """Whether it is computed part by part of a recurrence."""
+        return any(loop.axis.of_parts for loop in self.loops)
+
     @property
     def is_one_number(self) -> bool:
         """Whether the target is a single number made of numbers, all of it written at once."""
@@ -258,11 +263,14 @@ class Program:
         """What the program is for: loss, outputs, prediction, gradients, next values of states, and what
         it hands from step to step.
         """
-        loss = (self.loss,) if self.loss else ()
+        return self.asked_for.union(*(carried.reads for carried in self.carried.values()))
+
+    @cached_property
+    def asked_for(self) -> frozenset[str]:
+        """What the program is for, of itself."""
         found = [*(g.name for g in self.gradients), *(n.equation for n in self.next_values)]
-        found += [self.evaluation] if self.evaluation else []
-        found += [name for carried in self.carried.values() for name in carried.reads]
-        return frozenset((*self.outputs, *self.prediction, *loss, *found))
+        found += [name for name in (self.loss, self.evaluation) if name]
+        return frozenset((*self.outputs, *self.prediction, *found))
 
     @cached_property
     def carried(self) -> Mapping[str, Carried]:
@@ -272,7 +280,7 @@ class Program:
             return {}
         read = set[str]().union(*(e.reads for e in self.equations))
         for _ in found:
-            read |= {c.source for name, c in found.items() if name in read}
+            read |= {n for name, c in found.items() if name in read for n in c.reads}
         return {name: carried for name, carried in found.items() if name in read}
 
     @cached_property
@@ -387,7 +395,9 @@ def check(program: Program, before: Program | None = None) -> Program:
 def _is_started(program: Program, name: str, defined: set[str]) -> bool:
     """Whether a tensor is carried, and what it starts with is there."""
     carried = program.carried.get(name)
-    return carried is not None and (not carried.start or carried.start in defined)
+    if carried is None:
+        return False
+    return not carried.start or carried.start in defined or _is_started(program, carried.start, defined)
 
 
 def _known(program: Program, before: Program) -> frozenset[int]:

@@ -117,12 +117,13 @@ class _Calculator:
 
     def go_on(self, recurrence: Recurrence) -> None:
         """Define what a recurrence makes. Each time all of it is computed, one step more of it is right."""
-        count = self._size(recurrence.axis.extent)
-        for name in recurrence.carried:
+        inner = [part.axis.extent for part in recurrence.inside if isinstance(part, Recurrence)]
+        count = self._size(recurrence.axis.extent) * (1 + sum(map(self._size, inner)))
+        for name in recurrence.all_carried:
             shape = [self._size(axis.extent) for axis in self.program.tensor[name].axes]
             self.arrays[name] = np.zeros(shape)
         for _ in range(count + 1):
-            for name in recurrence.carried:
+            for name in recurrence.all_carried:
                 self._carry(name)
             for equation in recurrence.equations:
                 self.define(equation)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
+from symgrad.calculus.program import Equation
 from symgrad.calculus.terms import entries, indices_in
 from symgrad.cycles import groups
 from symgrad.errors import InternalError
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from symgrad.calculus.axes import Axis
-    from symgrad.calculus.program import Equation, Program
+    from symgrad.calculus.program import Program
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Recurrence:
     """Equations computed step by step along one axis, and what is carried from one step to the next.
 
     `steps` are the indices that count steps, by the targets of the equations. Without equations it is no
-    more than a tensor moved by a step.
+    more than a tensor moved by a step. Where its steps are parts, each has what stands `inside`, in order,
+    recurrences of its own among it.
     """
 
     carried: tuple[str, ...]
@@ -31,11 +34,19 @@ class Recurrence:
     axis: Axis
     back: bool
     steps: Mapping[str, sp.Symbol]
+    inside: tuple[Part, ...] = ()
+
+    @property
+    def all_carried(self) -> tuple[str, ...]:
+        """What is carried from step to step, those of its parts with it."""
+        inner = (part.all_carried for part in self.inside if isinstance(part, Recurrence))
+        return (*self.carried, *chain.from_iterable(inner))
 
 
-def in_order(
-    program: Program, equations: Iterable[Equation], made: Collection[str] = ()
-) -> Iterator[Equation | Recurrence]:
+Part: TypeAlias = Equation | Recurrence
+
+
+def in_order(program: Program, equations: Iterable[Equation], made: Collection[str] = ()) -> Iterator[Part]:
     """Equations, and in their place those that are one recurrence, each behind all that it needs.
 
     What is carried from step to step may have been `made` before them.
@@ -47,15 +58,54 @@ def in_order(
     if not program.carried:
         yield from by_target.values()
         return
+    read = _handed(program, by_target.values(), made)
+    together = _together(program, by_target.values(), read)
+    yield from _ordered(program, by_target, read, together)
+
+
+def _handed(program: Program, equations: Iterable[Equation], made: Collection[str]) -> dict[str, set[str]]:
+    """What is carried from step to step of what equations read and was not made before, and what of."""
     wanted = program.carried.keys() - set(made)
-    read = {n for e in by_target.values() for n in e.reads} & wanted
-    while more := {program.carried[n].source for n in read} & wanted - read:
+    read = {n for e in equations for n in e.reads} & wanted
+    while more := {n for name in read for n in program.carried[name].reads} & wanted - read:
         read |= more
-    reads = {name: program.carried[name].reads for name in program.carried if name in read}
-    for group in groups({**{target: e.reads for target, e in by_target.items()}, **reads}):
-        if any(name in reads for name in group):
-            members = [by_target[name] for name in group if name in by_target]
-            yield _recurrence(program, [name for name in group if name in reads], members)
+    return {name: {*program.carried[name].reads} for name in program.carried if name in read}
+
+
+def _together(
+    program: Program, equations: Iterable[Equation], handed: Iterable[str]
+) -> dict[Axis, tuple[str, ...]]:
+    """What is computed in one loop over parts, by the axis of these."""
+    found: dict[Axis, list[str]] = {}
+    for equation in equations:
+        for axis in (loop.axis for loop in equation.loops if loop.axis.of_parts):
+            found.setdefault(axis, []).append(equation.target)
+    for name in handed:
+        for axis in (axis for axis in program.tensor[name].axes if axis.of_parts):
+            found.setdefault(axis, []).append(name)
+    return {axis: tuple(names) for axis, names in found.items()}
+
+
+def _ordered(
+    program: Program,
+    by_target: Mapping[str, Equation],
+    handed: Mapping[str, Collection[str]],
+    together: Mapping[Axis, tuple[str, ...]],
+) -> Iterator[Part]:
+    reads = {name: {*read} for name, read in handed.items()}
+    reads = {target: {*e.reads} for target, e in by_target.items()} | reads
+    axis_of: dict[str, Axis] = {}
+    for axis, names in together.items():  # as if around a circle
+        axis_of |= dict.fromkeys(names, axis)
+        for name, other in zip(names, (*names[1:], names[0]), strict=True):
+            reads[name].add(other)
+    for group in groups(reads):
+        carried = [name for name in group if name in handed]
+        members = [by_target[name] for name in group if name in by_target]
+        if group[0] in axis_of:
+            yield _by_parts(program, axis_of[group[0]], carried, members)
+        elif carried:
+            yield _recurrence(program, carried, members)
         else:
             yield by_target[group[0]]
 
@@ -68,6 +118,20 @@ def check_recurrences(program: Program) -> Program:
     """
     list(in_order(program, program.equations))
     return program
+
+
+def _by_parts(program: Program, axis: Axis, names: list[str], equations: list[Equation]) -> Recurrence:
+    """What is computed part by part, where each part may have recurrences of its own."""
+    steps = {e.target: loop.index for e in equations for loop in e.loops if loop.axis == axis}
+    if steps.keys() != {e.target for e in equations}:
+        raise InternalError(f"what stands between {axis} does not run over them")
+    carried = tuple(name for name in names if program.tensor[name].axes[program.carried[name].along] == axis)
+    inner = {name: {*program.carried[name].reads} for name in names if name not in carried}
+    inside = tuple(_ordered(program, {e.target: e for e in equations}, inner, {}))
+    back = {program.carried[name].back for name in carried}
+    if len(back) > 1:
+        raise InternalError(f"{axis} are computed in two orders")
+    return Recurrence(carried, tuple(equations), axis, True in back, steps, inside)
 
 
 def _recurrence(program: Program, carried: list[str], equations: list[Equation]) -> Recurrence:

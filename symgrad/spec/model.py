@@ -333,6 +333,14 @@ class MicroBatches:
 
 
 @dataclass(frozen=True)
+class StepsAtOnce:
+    """The gradient of a recurrence is computed from parts of so many `steps`, each computed again."""
+
+    steps: int
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class FinishSpec:
     """How training ends, after its epochs: the name of a library's entry and all of its settings."""
 
@@ -376,6 +384,7 @@ class TrainSpec:
     seed: int
     clip_value: float | None = None
     micro_batches: MicroBatches | None = None
+    steps_at_once: StepsAtOnce | None = None
     missing: Missing = "refuse"
     categorical: tuple[str, ...] = ()
     unseen: Literal["error", "ignore"] = "error"

@@ -48,6 +48,7 @@ _ALSO_CALLED = {
     "schedule": "scheduler lr_schedule lr_scheduler learning_rate_schedule",
     "batch_size": "batch minibatch mini_batch_size",
     "micro_batch_size": "microbatch accumulate gradient_accumulation",
+    "steps_at_once": "gradient_checkpointing recompute remat rematerialize checkpoint_every",
     "epochs": "num_epochs n_epochs max_epochs max_iter iterations",
     "clip_norm": "max_norm max_grad_norm gradient_clip clip_grad_norm grad_clip clip",
     "seed": "random_state random_seed",

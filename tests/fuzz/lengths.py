@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fuzz.drawing import Draw
+from fuzz.drawing import Draw, steps_at_once
 
 if TYPE_CHECKING:
     from random import Random
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def lengths_spec(random: Random) -> dict[str, Any]:
     """One or two layers upon each other, or side by side, and the last step of each row."""
     draw = Draw(random)
-    sizes, steps = random.sample([1, 2, 3, 4], 4), draw.one((1, 2, 3, 5))
+    sizes, steps = random.sample([1, 2, 3, 4], 4), draw.one((1, 2, 3, 4, 6))
     is_free = draw.chance(0.4)
     axis = "T" if is_free or draw.chance(0.5) else steps
     rows = {"axes": ["batch"], "lengths": axis}
@@ -37,6 +37,7 @@ def lengths_spec(random: Random) -> dict[str, Any]:
     outputs = ["y", now] if draw.chance(0.5) else ["y"]
     if not any("lengths=n" in formula for formula in equations.values()):
         equations["y"] = f"last({now}, lengths=n)"
+    parts = {} if is_free else steps_at_once(random, steps)
     return {
         "name": "lengths",
         "dtype": "float64",
@@ -46,5 +47,5 @@ def lengths_spec(random: Random) -> dict[str, Any]:
         "outputs": outputs,
         "loss": " + ".join(f"mean(({name} - 0.2)**2)" for name in outputs),
         "gradients": ["x"] if draw.chance(0.5) else [],
-        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1},
+        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1, **parts},
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fuzz.drawing import steps_at_once
 from fuzz.gradients import (
     FLOOR,
     GARBAGE,
@@ -362,6 +363,8 @@ def spec_of(draw: Recurrences, names: list[str]) -> Spec:
     loss = " + ".join(f"mean(({name} - {0.1 * n:.1f})**2)" for n, name in enumerate(names, 1))
     axes = {} if draw.has_free_steps else {"T": draw.count}
     given = [name for name in draw.inputs if draw.chance(0.4)]
+    goes_on = any(BEFORE.search(formula) for formula in draw.equations.values())
+    parts = steps_at_once(draw.random, draw.count) if goes_on and not draw.has_free_steps else {}
     return {
         "name": "recurrent",
         "dtype": "float64",
@@ -372,7 +375,7 @@ def spec_of(draw: Recurrences, names: list[str]) -> Spec:
         "outputs": names,
         "loss": loss,
         "gradients": given,
-        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1},
+        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1, **parts},
         "steps": draw.count,
         "written": draw.written,
         "marked": draw.in_order(),
@@ -383,7 +386,8 @@ def step_by_step(spec: Spec) -> Spec:
     """The spec with an equation for each step, where it has recurrences."""
     if "written" not in spec:
         return plain(spec)
-    fixed = {"axes": {"T": spec["steps"]}, "equations": spec["written"]}
+    train = {key: value for key, value in spec["train"].items() if key != "steps_at_once"}
+    fixed = {"axes": {"T": spec["steps"]}, "equations": spec["written"], "train": train}
     return {**plain(spec), **fixed, **spec.get("instead", {})}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fuzz.drawing import Draw
+from fuzz.drawing import Draw, steps_at_once
 
 if TYPE_CHECKING:
     from random import Random
@@ -60,7 +60,7 @@ class WholeSteps(Draw):
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
-        self.count, self.back = self.whole(1, 5), self.chance(0.35)
+        self.count, self.back = self.whole(1, 6), self.chance(0.35)
         self.along = 0 if self.chance(0.2) else 1
         self.has_free_steps = self.chance(0.4)
         self.sizes = random.sample([1, 2, 3, 4, 5], 3)
@@ -261,6 +261,7 @@ def whole_steps_spec(random: Random) -> Spec:
     known = " ".join([*equations.values(), *map(str, draw.networks.values())])
     parameters = {name: said for name, said in draw.parameters.items() if name in known}
     loss = " + ".join(f"mean(({name} - {0.1 * n:.1f})**2)" for n, name in enumerate(outputs, 1))
+    pieces = {} if draw.has_free_steps else steps_at_once(random, draw.count)
     return {
         "name": "whole_steps",
         "dtype": "float64",
@@ -272,7 +273,7 @@ def whole_steps_spec(random: Random) -> Spec:
         "outputs": outputs,
         "loss": loss,
         "gradients": [name for name in draw.inputs if draw.chance(0.4)],
-        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1},
+        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1, **pieces},
         "steps": draw.count,
         "written": written,
         "instead": {

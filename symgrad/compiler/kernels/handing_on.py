@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def loops_beside(tensor: Tensor) -> tuple[Loop, ...]:
-    """The loops over the entries that a carried tensor has at one step."""
+    """The loops over the entries that a carried tensor has at one step, of one part."""
     along = carried_of(tensor).along
-    others = (axis for number, axis in enumerate(tensor.axes) if number != along)
+    others = (axis for number, axis in enumerate(tensor.axes) if number != along and not axis.of_parts)
     return tuple(Loop(numbered_index(number), axis) for number, axis in enumerate(others))
 
 
@@ -48,7 +48,7 @@ def begin(tensor: Tensor, builder: LoopBuilder) -> None:
     carried, loops = carried_of(tensor), loops_beside(tensor)
     axis = tensor.axes[carried.along]
     first = axis.extent - 1 if carried.back else sp.Integer(0)
-    others = tuple(loop.index for loop in loops)
+    others = _others(tensor)
     outside = builder.depth
     for loop in loops:
         builder.loop(loop)
@@ -57,19 +57,19 @@ def begin(tensor: Tensor, builder: LoopBuilder) -> None:
     builder.close(outside)
 
 
-def hand_on(tensor: Tensor, builder: LoopBuilder) -> None:
+def hand_on(tensor: Tensor, steps: Loop, builder: LoopBuilder) -> None:
     """Write what a step gives to the next one, if it is not the last: at its end, inside the loop."""
     carried, loops = carried_of(tensor), loops_beside(tensor)
-    step, count = builder.indices[ROW], builder.extent(Loop(ROW, tensor.axes[carried.along]))
+    step, count = builder.indices[steps.index], builder.extent(steps)
     behind = Summed(((False, step), (False, Literal(1))))
     goes_on = Compared(Literal(0), "<", step) if carried.back else Compared(behind, "<", count)
-    others = tuple(loop.index for loop in loops)
+    others = _others(tensor)
     outside = builder.depth
     builder.begin(When(goes_on, ()))
     for loop in loops:
         builder.loop(loop)
-    following = ROW - 1 if carried.back else ROW + 1
-    value = builder.entry(Entry(carried.source, _at(others, carried.along, ROW)))
+    following = steps.index - 1 if carried.back else steps.index + 1
+    value = builder.entry(Entry(carried.source, _at(others, carried.along, steps.index)))
     builder.put(Assign(builder.entry(Entry(tensor.name, _at(others, carried.along, following))), value))
     builder.close(outside)
 
@@ -80,6 +80,13 @@ def loop_back(loop: Loop, builder: LoopBuilder) -> None:
     builder.begin(ForRange(done, builder.extent(loop)))
     ends = ((False, builder.extent(loop)), (True, Literal(1)), (True, done))
     builder.put(Assign(builder.indices[loop.index], Summed(ends)))
+
+
+def _others(tensor: Tensor) -> tuple[sp.Expr, ...]:
+    """The indices of a carried tensor but that of its steps; its part is that of the loop around these."""
+    along, loops = carried_of(tensor).along, iter(loops_beside(tensor))
+    others = (axis for number, axis in enumerate(tensor.axes) if number != along)
+    return tuple(ROW if axis.of_parts else next(loops).index for axis in others)
 
 
 def _at(others: tuple[sp.Expr, ...], along: int, step: sp.Expr) -> tuple[sp.Expr, ...]:

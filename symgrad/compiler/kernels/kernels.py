@@ -39,7 +39,7 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.compiler.kernels.loop_builder import LoopBuilder
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index
-from symgrad.compiler.planning.loop_orders import ROW, entries_of, numbered_index
+from symgrad.compiler.planning.loop_orders import AROUND, ROW, entries_of, numbered_index
 from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.compiler.planning.row_blocks import is_over
 from symgrad.errors import InternalError
@@ -131,12 +131,17 @@ class _Writer(LoopBuilder):
         self.nest, self.plan, self.comment, self.equations = nest, plan, comment, nest.equations
         self.loops = tuple(dict.fromkeys(loop for e in nest.equations for loop in _in_order(e)))
         self.cleared = [loop for e in nest.equations if e.scatters for loop in self._loops_of_row(e)]
-        self.handed = [loop for tensor in nest.carried for loop in (*nest.loops, *loops_beside(tensor))]
+        self.handed = [
+            loop
+            for inner in nest.recurrences
+            for t in inner.carried
+            for loop in (*inner.loops, *loops_beside(t))
+        ]
         indices = dict.fromkeys(loop.index for loop in (*self.loops, *self.cleared, *self.handed))
         super().__init__(indices, names, extents, nest.local)
         self.arrays, self.sizes = self._arrays(), self._sizes()
         self.known |= {extent_symbol(name): Typed(Variable(extents[name])) for name in self.sizes}
-        self.made = {*(e.target for e in nest.equations), *(tensor.name for tensor in nest.carried)}
+        self.made = {*(e.target for e in nest.equations), *(tensor.name for tensor in nest.all_carried)}
         self.reduced = {
             e.target: _Reduced(e, loops, plan.rows)
             for loops, equations in nest.parts()
@@ -148,8 +153,6 @@ class _Writer(LoopBuilder):
     def kernel(self) -> Kernel:
         """The kernel of the equations."""
         self.hoist([e.body for e in self.equations], {loop.index for loop in self.loops}, self.made, "s")
-        for tensor in self.nest.carried:
-            begin(tensor, self)
         self._loops(self.nest, (), is_top=False)
         (body,) = map(tuple, self.bodies)
         head = (TypeOf(self._typed_array),) if is_typed(body) else ()
@@ -177,15 +180,15 @@ class _Writer(LoopBuilder):
     # Loops ------------------------------------------------------------------------------------
 
     def _parts(self, nest: LoopNest, around: tuple[Loop, ...]) -> None:
-        """The nests inside a nest, one after another."""
-        is_top = nest is self.nest
+        """The nests inside a nest, one after another; those in each step of a recurrence as at the top."""
+        is_top = nest is self.nest or bool(nest.carried)
         before = dict(self.known)
         for part in nest.body:
             if not isinstance(part, LoopNest):
                 continue
             if is_top:
                 self.lower.vectorised = not nest.is_once_a_row(part)
-                self._comments(part.equations)
+                self._comments(() if part.carried else part.equations)
             if not part.products:
                 self._hoist_before(part, around)
             self._loops(part, around, is_top)
@@ -195,6 +198,8 @@ class _Writer(LoopBuilder):
     def _loops(self, nest: LoopNest, around: tuple[Loop, ...], is_top: bool) -> None:
         """Open the loops of a nest, do what is inside, close them, and store what is complete by then."""
         loops = (*around, *nest.loops)
+        for tensor in nest.carried:
+            begin(tensor, self)
         opened: list[tuple[int, list[_Reduced]]] = []
         for number, loop in enumerate(nest.loops, len(around)):
             reduced = [r for e in nest.equations if (r := self.reduced.get(e.target)) and r.depth == number]
@@ -206,14 +211,14 @@ class _Writer(LoopBuilder):
             elif nest.back:
                 loop_back(loop, self)
             else:
-                self.loop(loop, self._size_at_run_time(loop, nest) if is_top else None)
+                self.loop(loop, self._size_at_run_time(loop, nest, loops) if is_top else None)
         self._parts(nest, loops)
         if nest.products:
             self._product(nest.equations[0], len(loops))
         else:
             self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
         for tensor in nest.carried:
-            hand_on(tensor, self)
+            hand_on(tensor, nest.loops[0], self)
         for depth, reduced in reversed(opened):
             if in_blocks := [r.equation for r in reduced if self._block(r.equation)]:
                 self._end_blocks(depth, in_blocks)
@@ -296,7 +301,7 @@ class _Writer(LoopBuilder):
 
     def _product(self, equation: Equation, depth: int) -> None:
         """A product of matrices inside so many loops, added where these are over what is summed too."""
-        found = as_stacked_product(equation, ROW)
+        found = as_stacked_product(equation, AROUND)
         if found is None:
             raise InternalError(f"no product of matrices: {equation}")
         extents = {loop.index: loop.axis.extent for loop in equation.loops}
@@ -396,7 +401,7 @@ class _Writer(LoopBuilder):
     def _arrays(self) -> tuple[str, ...]:
         read = [e.tensor for e in entries_of(self.equations)]
         blocks = (b for e in self.equations if (b := self._block(e)))
-        made = (*(e.target for e in self.equations), *tensors_of(self.nest.carried))
+        made = (*(e.target for e in self.equations), *tensors_of(self.nest.all_carried))
         tensors = dict.fromkeys([*read, *made, *blocks])
         return tuple(t for t in tensors if t not in self.local)
 
@@ -412,15 +417,14 @@ class _Writer(LoopBuilder):
         typed = (a for a in self.arrays if not self.plan.program.tensor[a].is_integer)
         return Variable(self.names[next(typed)])
 
-    def _size_at_run_time(self, loop: Loop, nest: LoopNest) -> Expression | None:
+    def _size_at_run_time(self, loop: Loop, nest: LoopNest, loops: Sequence[Loop]) -> Expression | None:
         """The size of a short axis as an array knows it that has this very axis: `A1.shape[1]`.
 
         LLVM writes loops of a few known rounds out, one entry after another, before it could vectorise them.
         Where entries are scattered, or have loops of their own, it vectorises nothing.
         """
         equations = [e for e in nest.body if not isinstance(e, LoopNest)]
-        around = {*self.nest.loops, *nest.loops}
-        is_vectorised = equations and all(not e.scatters and not set(e.loops) - around for e in equations)
+        is_vectorised = equations and all(not e.scatters and not set(e.loops) - {*loops} for e in equations)
         is_summed = any(loop in e.bound for e in equations)
         is_short = loop.axis.size in WRITTEN_OUT or (is_summed and loop.axis.size in ADDED_IN_ORDER)
         return self._length(loop, equations) if is_short and is_vectorised else None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import LoopNest
 
 ROW = index_symbol("_row")
+STEP = index_symbol("_step")
+"""Of a recurrence inside of a loop over its parts."""
+AROUND = (ROW, STEP)
 
 
 def numbered_index(number: int) -> sp.Symbol:
@@ -23,11 +26,12 @@ def numbered_index(number: int) -> sp.Symbol:
     return index_symbol(f"_i{number}")
 
 
-def numbered(equation: Equation, row: Loop | None, others: Sequence[Loop]) -> Equation:
-    """The equation with its row's loop called ROW and the others by their numbers: those are shared."""
+def numbered(equation: Equation, around: Sequence[Loop], others: Sequence[Loop]) -> Equation:
+    """The equation with the loops around it called as such, the first of them ROW, and the others by their
+    numbers: those are shared.
+    """
     renamed = {loop.index: numbered_index(number) for number, loop in enumerate(others)}
-    if row is not None:
-        renamed[row.index] = ROW
+    renamed |= {loop.index: index for loop, index in zip(around, AROUND, strict=False)}
     return equation.renamed(renamed)
 
 

@@ -98,10 +98,10 @@ def _is_needed(equation: Equation, needed: set[str]) -> bool:
 
 def _needed_of_nest(nest: LoopNest, needed: set[str]) -> LoopNest | None:
     if nest.carried:
-        made = {*(e.target for e in nest.equations), *(tensor.name for tensor in nest.carried)}
+        made = {*(e.target for e in nest.equations), *(tensor.name for tensor in nest.all_carried)}
         if not made & needed:
             return None
-        handed_on = (t.carried.reads for t in nest.carried if t.carried is not None)
+        handed_on = (t.carried.reads for t in nest.all_carried if t.carried is not None)
         needed |= made.union(*(e.reads for e in nest.equations), *handed_on)
         return nest
     body: list[LoopNest | Equation] = []

@@ -46,6 +46,20 @@ class LoopNest:
         return tuple(chain.from_iterable(parts))
 
     @property
+    def recurrences(self) -> Iterator[LoopNest]:
+        """What in it hands something from turn to turn: itself, or nests inside, as in each part of one."""
+        if self.carried:
+            yield self
+        for part in self.body:
+            if isinstance(part, LoopNest):
+                yield from part.recurrences
+
+    @property
+    def all_carried(self) -> tuple[Tensor, ...]:
+        """All that is carried from turn to turn of its loops."""
+        return tuple(tensor for nest in self.recurrences for tensor in nest.carried)
+
+    @property
     def has_products(self) -> bool:
         """Whether a product of matrices stands somewhere in it."""
         return self.products or any(part.has_products for part in self.body if isinstance(part, LoopNest))

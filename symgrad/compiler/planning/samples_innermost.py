@@ -88,7 +88,7 @@ def _nest(equation: Equation, rows: str) -> LoopNest:
     row = next((loop for loop in equation.loops if loop.axis.name == rows and loop.axis.is_free), None)
     outer = [loop for loop in (equation.loops if equation.scatters else equation.free) if loop != row]
     inner = [loop for loop in equation.loops if loop not in outer and loop != row]
-    changed = numbered(equation, row, (*outer, *inner))
+    changed = numbered(equation, (row,) if row else (), (*outer, *inner))
     around = tuple(Loop(index_symbol(f"_i{n}"), loop.axis) for n, loop in enumerate(outer))
     samples = (Loop(ROW, row.axis),) if row is not None else ()
     return LoopNest(around, (LoopNest(samples, (changed,)),))

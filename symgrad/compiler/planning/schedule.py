@@ -14,7 +14,15 @@ from symgrad.calculus.contraction import (
 )
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, drawn, entries
-from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
+from symgrad.compiler.planning.loop_orders import (
+    AROUND,
+    ROW,
+    STEP,
+    numbered,
+    run_alike,
+    run_over,
+    with_locals,
+)
 from symgrad.compiler.planning.needed_steps import rows_of_gradient
 from symgrad.compiler.planning.plan import (
     Accumulate,
@@ -121,13 +129,31 @@ def steps_by_rows(
 
 
 def _steps_of(program: Program, recurrence: Recurrence) -> LoopNest:
-    """A recurrence as one loop over its steps."""
+    """A recurrence as one loop over its steps, or over its parts."""
     rows = _Rows(Loop(ROW, recurrence.axis))
-    for equation in recurrence.equations:
-        step = recurrence.steps[equation.target]
-        rows.append(equation, next(loop for loop in equation.loops if loop.index == step))
+    for part in recurrence.inside or recurrence.equations:
+        if isinstance(part, Recurrence):
+            rows.parts.append(_of_a_part(program, rows, recurrence, part))
+        else:
+            rows.append(part, _loop_of(recurrence, part))
+    return with_locals(program, _handing_on(program, recurrence, rows.close()))
+
+
+def _of_a_part(program: Program, rows: _Rows, whole: Recurrence, inner: Recurrence) -> LoopNest:
+    """A recurrence that each part has, as a loop over its steps there."""
+    steps = _Rows(Loop(STEP, inner.axis), rows.around)
+    for equation in inner.equations:
+        steps.append(equation, _loop_of(inner, equation), _loop_of(whole, equation))
+    return _handing_on(program, inner, steps.close())
+
+
+def _loop_of(recurrence: Recurrence, equation: Equation) -> Loop:
+    return next(loop for loop in equation.loops if loop.index == recurrence.steps[equation.target])
+
+
+def _handing_on(program: Program, recurrence: Recurrence, nest: LoopNest) -> LoopNest:
     carried = tuple(program.tensor[name] for name in recurrence.carried)
-    return with_locals(program, replace(rows.close(), carried=carried, back=recurrence.back))
+    return replace(nest, carried=carried, back=recurrence.back)
 
 
 def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
@@ -177,8 +203,8 @@ def _is_copy_for_others(equation: Equation, rows: _Rows, waiting: Sequence[Equat
 class _Rows:
     """A nest that grows as long as the next equation can be computed in the same pass over the rows."""
 
-    def __init__(self, row: Loop | None) -> None:
-        self.row = row
+    def __init__(self, row: Loop | None, outside: tuple[Loop, ...] = ()) -> None:
+        self.row, self.outside = row, outside
         self.by_row: dict[str, bool] = {}
         self.parts: list[LoopNest] = []
 
@@ -210,23 +236,26 @@ class _Rows:
             if entry.tensor in self.by_row
         )
 
-    def append(self, equation: Equation, row: Loop | None) -> None:
-        """Add an equation, of whose loops this one is that over rows."""
+    def append(self, equation: Equation, row: Loop | None, outside: Loop | None = None) -> None:
+        """Add an equation, of whose loops this one is that over rows; and one that `outside` it."""
         self.by_row[equation.target] = row is not None and equation.indices[:1] == (row.index,)
-        part = _part(run_over(self._around, numbered(equation, row, _inner_loops(equation, row))))
+        around = tuple(loop for loop in (outside, row) if loop is not None)
+        part = _part(run_over(self.around, numbered(equation, around, _inner_loops(equation, around))))
         last = self.parts[-1] if self.parts else None
-        if last is not None and _shares_loops(last, part):
+        if last is not None and not last.carried and _shares_loops(last, part):
             shared = tuple(run_over(last.loops, equation) for equation in part.equations)
             self.parts[-1] = replace(last, body=(*last.body, *shared))
         else:
             self.parts.append(part)
 
     def close(self) -> LoopNest:
-        return LoopNest(self._around, tuple(self.parts))
+        return LoopNest(self.around[len(self.outside) :], tuple(self.parts))
 
     @property
-    def _around(self) -> tuple[Loop, ...]:
-        return (Loop(ROW, self.row.axis),) if self.row is not None else ()
+    def around(self) -> tuple[Loop, ...]:
+        """The loops around all that it takes."""
+        own = (Loop(AROUND[len(self.outside)], self.row.axis),) if self.row is not None else ()
+        return (*self.outside, *own)
 
 
 def _can_be_row(equation: Equation, loop: Loop) -> bool:
@@ -251,21 +280,21 @@ def _best_row(equation: Equation) -> Loop | None:
     return max(possible, key=rank) if possible else None
 
 
-def _inner_loops(equation: Equation, row: Loop | None) -> tuple[Loop, ...]:
+def _inner_loops(equation: Equation, around: Sequence[Loop]) -> tuple[Loop, ...]:
     """The other loops: those of the target's entries in order, then those that are reduced."""
-    free = [] if equation.scatters else [loop for loop in equation.free if loop != row]
-    return (*free, *(loop for loop in equation.loops if loop != row and loop not in free))
+    free = [] if equation.scatters else [loop for loop in equation.free if loop not in around]
+    return (*free, *(loop for loop in equation.loops if loop not in around and loop not in free))
 
 
 def _part(equation: Equation) -> LoopNest:
-    """The equation in the loops inside that over rows.
+    """The equation in the loops inside those that are around it.
 
     Loops that are reduced are the equation's own; they are shared where a row has one number, or takes part
     in sums. A sum whose terms lie side by side along the target's last axis is formed a whole row at a time.
     """
-    row = next((loop for loop in equation.loops if loop.index == ROW), None)
-    inner = _inner_loops(equation, row)
-    if row is not None and (stack := _stack_of_products(equation)) is not None:
+    around = [loop for loop in equation.loops if loop.index in AROUND]
+    inner = _inner_loops(equation, around)
+    if around and (stack := _stack_of_products(equation)) is not None:
         return LoopNest(tuple(loop for loop in inner if loop.index in stack), (equation,), products=True)
     free = tuple(loop for loop in inner if loop in equation.free)
     bound = tuple(loop for loop in inner if loop not in free)
@@ -279,7 +308,7 @@ def _part(equation: Equation) -> LoopNest:
 def _stack_of_products(equation: Equation) -> set[sp.Symbol] | None:
     """The indices of the loops around a product of matrices that is worth a library's call, that over rows
     among them; or None."""
-    found = as_stacked_product(equation, ROW)
+    found = as_stacked_product(equation, AROUND)
     if found is None or not is_worth_a_call(equation, found):
         return None
     return {loop.index for loop in equation.loops} - found.matrix
@@ -287,12 +316,12 @@ def _stack_of_products(equation: Equation) -> set[sp.Symbol] | None:
 
 def _may_share(equation: Equation) -> bool:
     """Whether other equations of a row can stand in the same loops: none of these is the equation's own."""
-    over_rows = any(loop.index == ROW for loop in equation.loops)
+    over_rows = any(loop.index in AROUND for loop in equation.loops)
     if not over_rows or (equation.scatters and not moves_alone(equation)):
         return False
-    if equation.is_elementwise or equation.scatters or equation.indices == (ROW,):
+    if equation.is_elementwise or equation.scatters or equation.indices in (AROUND[:1], AROUND):
         return True
-    others = {loop.index for loop in equation.loops} - {ROW}
+    others = {loop.index for loop in equation.loops} - {*AROUND}
     return equation.reduction == "sum" and (not equation.indices or set(equation.indices) == others)
 
 

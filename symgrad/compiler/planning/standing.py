@@ -26,7 +26,7 @@ def _written(plan: Plan, phases: Collection[PhaseName]) -> Iterator[str]:
     """What is written to the workspace, in order; what a recurrence carries begins before its equations."""
     for step in (step for phase in plan.phases if phase.name in phases for step in phase.steps):
         nest = step if isinstance(step, LoopNest) else None
-        carried, local = (nest.carried, nest.local) if nest else ((), frozenset())
+        carried, local = (nest.all_carried, nest.local) if nest else ((), frozenset())
         for name in (*(tensor.name for tensor in carried), *(e.target for e in step.equations)):
             if name not in local and plan.places[name].vector == "work":
                 yield name

@@ -6,6 +6,7 @@ chain of scatters of which each makes a stretch of its own.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
 def moves_alone(equation: Equation) -> bool:
     """Whether each turn of its loops writes an entry of its own, the next one beside it: indices are those of
-    the loops, moved by numbers.
+    the loops, moved by numbers, or count the steps of all parts.
     """
-    found = [moved[0] for index in equation.indices if (moved := _moved(index))]
-    return len(found) == len(equation.indices) == len(equation.loops) == len(set(found))
+    extents = {loop.index: loop.axis.extent for loop in equation.loops}
+    found = [stretch for index in equation.indices if (stretch := _stretch(index, extents))]
+    used = [index for stretch in found for index in stretch.indices]
+    return len(found) == len(equation.indices) and len(used) == len(equation.loops) == len(set(used))
 
 
 def tiled(program: Program) -> frozenset[str]:
@@ -40,14 +43,16 @@ def _chain(name: str, onto: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_tiling(program: Program, chain: Sequence[str]) -> bool:
-    """Whether what these write lies side by side along one axis, and is all of the others."""
+    """Whether what these write lies side by side along one axis at most, and is all of the others."""
     equations = [program.definition[name] for name in chain]
     if not all(map(moves_alone, equations)):
         return False
     wholes = [(0, axis.extent) for axis in program.tensor[chain[0]].axes]
     written = [_stretches(equation) for equation in equations]
     parted = [n for n, whole in enumerate(wholes) if any(found[n] != whole for found in written)]
-    if len(parted) != 1:
+    if not parted:
+        return len(chain) == 1
+    if len(parted) > 1:
         return False
     end: sp.Expr = sp.Integer(0)
     for start, extent in sorted((found[parted[0]] for found in written), key=lambda found: found[0]):
@@ -60,13 +65,31 @@ def _is_tiling(program: Program, chain: Sequence[str]) -> bool:
 def _stretches(equation: Equation) -> list[tuple[int, sp.Expr]]:
     """Where each index begins, and how far it goes."""
     extents = {loop.index: loop.axis.extent for loop in equation.loops}
-    found = [moved for index in equation.indices if (moved := _moved(index))]
-    return [(start, extents[index]) for index, start in found]
+    found = [stretch for index in equation.indices if (stretch := _stretch(index, extents))]
+    return [(stretch.start, stretch.extent) for stretch in found]
 
 
-def _moved(index: sp.Expr) -> tuple[sp.Symbol, int] | None:
-    """The index of a loop and the number it is moved by; None for other expressions."""
+@dataclass(frozen=True)
+class _Stretch:
+    """Entries side by side: whose indices count them, where they begin, and how many they are."""
+
+    indices: tuple[sp.Symbol, ...]
+    start: int
+    extent: sp.Expr
+
+
+def _stretch(index: sp.Expr, extents: Mapping[sp.Symbol, sp.Expr]) -> _Stretch | None:
+    """What an index runs through: that of a loop moved by a number, or `4*i + j` of j below 4; else None."""
     if isinstance(index, leading):
         (index,) = index.args
-    start, alone = index.as_coeff_Add()
-    return (alone, int(start)) if isinstance(alone, sp.Symbol) and start.is_Integer else None
+    start, rest = index.as_coeff_Add()
+    terms = sorted((term.as_coeff_Mul() for term in sp.Add.make_args(rest)), key=lambda term: term[0])
+    indices = tuple(symbol for _, symbol in terms)
+    if not start.is_Integer or not all(index in extents for index in indices):
+        return None
+    extent: sp.Expr = sp.Integer(1)
+    for step, symbol in terms:
+        if step != extent:
+            return None
+        extent *= extents[symbol]
+    return _Stretch(indices, int(start), extent)

@@ -362,6 +362,7 @@ class TrainBlock(_Block):
         Discriminator(_size_kind),
     ] = 32
     micro_batch_size: Size | None = None
+    steps_at_once: Size | None = None
     shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
     epochs: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 10
     finish: OptimizerCall | None = None

@@ -12,7 +12,7 @@ from symgrad.compiler.planning.plan import LoopNest, Monomial, size_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from symgrad.calculus.program import Equation, Program
+    from symgrad.calculus.program import Equation, Loop, Program
     from symgrad.compiler.planning.plan import Phase, Plan, Step
 
 
@@ -43,11 +43,12 @@ def buffers_of(plan: Plan) -> list[Buffer]:
     for number, step in enumerate(steps):
         local = step.local if isinstance(step, LoopNest) else frozenset()
         handed_over: set[str] = set(handed_on)
-        for tensor in step.carried if isinstance(step, LoopNest) else ():
+        for tensor in step.all_carried if isinstance(step, LoopNest) else ():
             if tensor.name in owned:
                 continue  # the step is made again
             last = max(number, last_use[tensor.name])
-            owned[tensor.name] = Buffer(*size_of(tensor.axes), number, last, [tensor.name])
+            amount = size_of(plan.axes_in_memory(tensor.name))
+            owned[tensor.name] = Buffer(*amount, number, last, [tensor.name])
             found.append(owned[tensor.name])
         for name in (blocks[e.target] for e in step.equations if e.target in blocks):
             if name not in owned:
@@ -63,7 +64,7 @@ def buffers_of(plan: Plan) -> list[Buffer]:
             ends_here = {n for n in read if last_use.get(n) == number and n not in handed_over}
             same_phase = {n for n in ends_here & owned.keys() if phase_of.get(n) == phase_of[name]}
             giver = equation.onto or _in_place_of(equation, step, plan, same_phase)
-            giver = giver or row_to_take(plan, step, equation, owned)
+            giver = giver or row_to_take(plan, step, equation, [n for n in owned if n not in handed_on])
             last = max(number, last_use[name])
             if giver:
                 handed_over.add(giver)
@@ -93,7 +94,7 @@ def _last_uses(program: Program, phases: tuple[Phase, ...], steps: list[Step]) -
             last[equation.target] = max(last.get(equation.target, 0), number)
             for name in equation.reads:
                 last[name] = number
-        for tensor in step.carried if isinstance(step, LoopNest) else ():
+        for tensor in step.all_carried if isinstance(step, LoopNest) else ():
             last |= dict.fromkeys((tensor.name, *program.carried[tensor.name].reads), number)
     ends, end = {}, -1
     for phase in phases:
@@ -141,7 +142,13 @@ def _read_row_by_row(name: str, equation: Equation, nest: LoopNest) -> bool:
     together = next(equations for _, equations in nest.parts() if equation in equations)
     if any(e.indices != equation.indices for e in entries_of(together) if e.tensor == name):
         return False
-    shared = tuple(loop.index for loop in nest.loops)
+    shared = tuple(loop.index for loop in _loops_of_steps(equation, nest))
     return all(
         e.indices[: len(shared)] == shared for e in entries_of(nest.equations[:position]) if e.tensor == name
     )
+
+
+def _loops_of_steps(equation: Equation, nest: LoopNest) -> tuple[Loop, ...]:
+    """The loops of a nest, and those over the steps of a recurrence in it, around an equation."""
+    inner = (part for part in nest.body if isinstance(part, LoopNest) and part.carried)
+    return (*nest.loops, *(loop for part in inner if equation in part.equations for loop in part.loops))

@@ -1,7 +1,7 @@
 """Tensors of which a nest over rows needs one row at a time: the next row lies where the last one did.
 
 A copy of windows that is multiplied in the same turn of the loop over rows is one. Its row stays in the
-cache, whatever the number of rows.
+cache, whatever the number of rows. So are the values that each part of a recurrence makes and needs alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from symgrad.compiler.planning.plan import LoopNest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from symgrad.calculus.program import Equation, Program
+    from symgrad.calculus.program import Equation, Program, Tensor
     from symgrad.compiler.planning.plan import Phase, Plan, Step
 
 _HIDDEN = ("value", "derivative", "temporary", "cotangent")
@@ -25,22 +25,47 @@ _HIDDEN = ("value", "derivative", "temporary", "cotangent")
 def held_by_rows(program: Program, phases: Iterable[Phase]) -> frozenset[str]:
     """The tensors made and used in the same turns of one loop over rows, and wanted by nobody else."""
     steps = [step for phase in phases for step in phase.steps]
+    nests = [step for step in steps if isinstance(step, LoopNest)]
     made = Counter(equation.target for step in steps for equation in step.equations)
-    nests = (step for step in steps if isinstance(step, LoopNest))
-    return frozenset(name for nest in nests for name in _rows_of(program, nest) if made[name] == 1)
+    made.update(tensor.name for nest in nests for tensor in nest.all_carried)
+    rows = Counter(name for nest in nests for name in {*_rows_of(program, nest)})
+    found = {name for name, times in rows.items() if times == made[name]}
+    chained = [(e.onto, e.target) for e in program.equations if e.onto]
+    while apart := {name for pair in chained if not found.issuperset(pair) for name in pair} & found:
+        found -= apart
+    return frozenset(found)
 
 
 def _rows_of(program: Program, nest: LoopNest) -> Iterator[str]:
     if len(nest.loops) != 1 or not any(isinstance(part, LoopNest) for part in nest.body):
         return
+    yield from _of_parts(program, nest) if nest.loops[0].axis.of_parts else ()
     for equation in nest.equations:
         tensor = program.tensor[equation.target]
-        readers = {e.target for e in program.equations if tensor.name in e.reads}
-        is_alone = tensor.kind in _HIDDEN and tensor.name not in program.results and not equation.onto
-        stays = readers <= {e.target for e in nest.equations} and len(tensor.axes) > 1
-        in_rows = all(map(_is_of_row, _accesses(nest.equations, tensor.name)))
-        if is_alone and stays and in_rows and tensor.name not in nest.local and _is_made_in_turns(equation):
+        is_alone = tensor.kind in _HIDDEN and tensor.name not in program.results
+        stays = _stays(program, nest, tensor) and tensor.name not in nest.local
+        if is_alone and stays and _is_made_in_turns(equation):
             yield tensor.name
+
+
+def _of_parts(program: Program, nest: LoopNest) -> Iterator[str]:
+    """What recurrences in each part carry from step to step, and what all of them carry on."""
+    for tensor in nest.all_carried:
+        source = program.tensor[program.carried[tensor.name].source]
+        is_made_here = source.name in {e.target for e in nest.equations} - program.asked_for
+        if is_made_here and source.kind in _HIDDEN and _stays(program, nest, source):
+            yield source.name
+        if tensor not in nest.carried and _stays(program, nest, tensor):
+            yield tensor.name
+
+
+def _stays(program: Program, nest: LoopNest, tensor: Tensor) -> bool:
+    """Whether only a nest reads a tensor of several axes, in each turn of its loop the row of that alone."""
+    readers = {e.target for e in program.equations if tensor.name in e.reads}
+    readers |= {name for name, carried in program.carried.items() if tensor.name in carried.reads}
+    inside = {*(e.target for e in nest.equations), *(t.name for t in nest.all_carried)}
+    in_rows = all(map(_is_of_row, _accesses(nest.equations, tensor.name)))
+    return readers <= inside and len(tensor.axes) > 1 and in_rows
 
 
 def row_to_take(plan: Plan, nest: Step, equation: Equation, placed: Iterable[str]) -> str | None:
@@ -73,7 +98,7 @@ def _accesses(equations: Iterable[Equation], name: str) -> Iterator[Entry]:
     for equation in equations:
         for expr in (Entry(equation.target, equation.indices), equation.body):
             yield from (entry for entry in entries(expr) if entry.tensor == name)
-        yield from (Entry(name, ()) for _ in range(equation.onto == name))
+        yield from (Entry(name, equation.indices) for _ in range(equation.onto == name))
 
 
 def _is_of_row(entry: Entry) -> bool:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.language.syntax import Call, Node, Number
-from symgrad.spec.model import CheckpointSpec, DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
+from symgrad.spec.model import (
+    CheckpointSpec,
+    DataSpec,
+    MicroBatches,
+    OptimizerSpec,
+    StepsAtOnce,
+    StopSpec,
+    TrainSpec,
+)
 from symgrad.spec.other_names import HYPER_PARAMETERS
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.schema import (
@@ -61,6 +69,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         seed=train.seed,
         clip_value=train.clip_value,
         micro_batches=_micro_batches(train, document),
+        steps_at_once=_steps_at_once(train, document),
         missing=train.missing,
         categorical=tuple(train.categorical),
         unseen=train.unseen,
@@ -140,6 +149,12 @@ def _micro_batches(train: TrainBlock, document: Document) -> MicroBatches | None
         remedy = f"a batch is divided into micro-batches: expected at most {whole}"
         raise SpecError(f"a micro-batch of {size} rows in a batch of {whole}", at=at, remedy=remedy)
     return MicroBatches(size, at)
+
+
+def _steps_at_once(train: TrainBlock, document: Document) -> StepsAtOnce | None:
+    if train.steps_at_once is None:
+        return None
+    return StepsAtOnce(train.steps_at_once, document.place(("train", "steps_at_once")).value)
 
 
 def _optimizer(train: TrainBlock, sizes: BatchSizes, document: Document) -> Call | OptimizerSpec:

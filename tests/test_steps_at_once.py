@@ -1,0 +1,145 @@
+"""Recurrences in parts: the same numbers from less memory, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from fuzz.modules import interpreted, with_garbage
+
+from symgrad.errors import SpecError
+from symgrad.pipeline import Stages, stages_of
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
+
+TANH = "tanh(sum(x[n,t,d]*W[d,i], d) + sum(h[n,t-1,j]*U[j,i], j))"
+CASES: dict[str, dict[str, Any]] = {
+    "layers upon each other": {
+        "layers": ["lstm(4)", "gru(3)", "dense(2)"],
+        "targets": {"y": ["batch", 6, 2]},
+    },
+    "both ways, ends of rows": {
+        "inputs": {"x": ["batch", 6, 3], "m": ["batch"]},
+        "equations": {"h": "gru(x, 3, lengths=m, bidirectional=true)", "z": "last(h, lengths=m)"},
+        "loss": "mean(z**2)",
+    },
+    "what is drawn": {
+        "layers": ["rnn(4)", "dropout(0.4)", "lstm(3)", "last", "dropout(0.4)", "dense(1)"],
+        "targets": {"y": ["batch", 1]},
+    },
+    "two steps before, a start that is learnt, gradients of data": {
+        "parameters": {"W": [3, 4], "U": [4, 4], "b": [4]},
+        "equations": {
+            "h[n,t,i]": f"{TANH} - 0.5*h[n,t-2,i]*q[n,t-1,i]",
+            "q[n,t,i]": "sin(h[n,t,i]) + 0.3*q[n,t-1,i]",
+            "h[n,-1,i]": "b[i]",
+            "h[n,-2,i]": "sin(b[i])*x[n,0,0]",
+            "q[n,-1,i]": "0",
+            "r[n,t,i]": "r[n,t+1,i]*h[n,t,i] + q[n,t,i]",
+            "r[n,T,i]": "1",
+        },
+        "loss": "mean(r**2) + mean(h[:, -1]**3)",
+        "gradients": ["x"],
+    },
+    "a state, pieces of time": {
+        "axes": {"rows": 5, "T": 6},
+        "inputs": {"x": ["rows", "T", 3]},
+        "parameters": {"W": [3, 4], "U": [4, 4]},
+        "state": {"h0": {"axes": ["rows", 4], "init": 0, "next": "h[:, -1]"}},
+        "equations": {"h[n,t,i]": TANH, "h[n,-1,i]": "h0[n,i]"},
+        "loss": "mean(h**2)",
+    },
+    "pieces of the batch": {
+        "layers": ["lstm(4)", "last", "dense(1)"],
+        "targets": {"y": ["batch", 1]},
+        "train": {"micro_batch_size": 2},
+    },
+}
+
+
+def stages(case: dict[str, Any], parts: int | None = None) -> Stages:
+    own = {"steps_at_once": parts} if parts else {}
+    begun = {"name": "parted", "dtype": "float64", "axes": {"T": 6}, "inputs": {"x": ["batch", "T", 3]}}
+    loss = {"loss": "mse"} if "layers" in case else {}
+    return stages_of(read({**begun, **loss, **case, "train": {**case.get("train", {}), **own}}))
+
+
+def answers(found: Stages) -> list[np.ndarray]:
+    """The loss, all gradients and a step of training of a module, in memory full of garbage."""
+    module = with_garbage(interpreted(found.text), 1e300)
+    rng, program = np.random.default_rng(3), found.derived
+    data = [
+        rng.integers(0, 7, 5) if tensor.name == "m" else rng.normal(size=shape)
+        for tensor in (*program.of_kind("input"), *program.of_kind("target"))
+        for shape in ([axis.size or 5 for axis in tensor.axes],)
+    ]
+    params = module.unflatten(rng.normal(0, 0.5, module.SIZE))
+    loss, gradient = module.loss_and_grad(params, *data)
+    given = module.input_gradients(params, *data) if found.model.spec.gradients else ()
+    found_step = module.train_step(params, module.init_state(params), *data)
+    return [np.ravel(a) for a in (loss, *gradient, *given, found_step, module.flatten(params))]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_parts_give_what_the_whole_gives(name: str) -> None:
+    whole = stages(CASES[name])
+    rights = answers(whole)
+    for ours, right in zip(answers(stages(CASES[name], 2)), rights, strict=True):
+        np.testing.assert_allclose(ours, right, rtol=1e-12, atol=1e-14)
+
+
+def test_judge_finds_parts_identical() -> None:
+    found = stages(CASES["layers upon each other"], 2)
+    assert identity_of(found.model, found.text).state == "identical"
+
+
+FAULTS = (
+    ("h_before[0, i, j] = h_before_begun[n, i, j]", "h_before[0, i, j] = h_before_begun[0, i, j]"),
+    ("h_before_again[0, i, j] = h_before_begun[n, i, j]", "h_before_again[0, i, j] = real(0)"),
+    ("h_before_begun[1 + n, i, j] = h_before_ended[i, j]", "h_before_begun[1 + n, i, j] = h_before[0, i, j]"),
+    ("dh_after_begun[-1 + n, i, j]", "dh_after_begun[n, i, j]"),
+    ("m = 2 - 1 - done_", "m = done_"),
+    ("dW[:] = 0", "dW[:] = 1"),
+)
+
+
+@pytest.mark.parametrize(("right", "wrong"), FAULTS)
+def test_judge_finds_a_fault_in_a_part(right: str, wrong: str) -> None:
+    equations = {"h[n,t,i]": TANH, "h[n,-1,i]": "0", "z": "h[:, -1]"}
+    case = {
+        "parameters": {"W": [3, 4], "U": [4, 4]},
+        "equations": equations,
+        "outputs": ["z"],
+        "loss": "mean(z**2)",
+    }
+    found = stages(case, 2)
+    assert right in found.text
+    assert identity_of(found.model, found.text.replace(right, wrong)).is_wrong
+
+
+def test_only_what_parts_start_with_is_kept_of_their_inside() -> None:
+    """Of every step what others read, of every part what it starts with, there and back."""
+    layers, width = ["lstm(7)", "last", "dense(1)"], 7
+
+    def numbers(steps: int, parts: int | None) -> int:
+        case = {"axes": {"T": steps}, "layers": layers, "targets": {"y": ["batch", 1]}}
+        return dict(stages(case, parts).plan.work_units)["batch",]
+
+    assert numbers(160, 8) - numbers(80, 8) == 80 * width + 10 * 4 * width
+    assert numbers(80, None) > 4 * numbers(80, 8)
+
+
+REFUSED = (
+    ({"layers": ["dense(2)"]}, 2, "nothing goes on from step to step here", "leave steps_at_once out"),
+    ({"layers": ["lstm(2)"]}, 4, "the 6 steps of 'h1' are no parts of 4 steps each", "as 2 or 3"),
+    ({"layers": ["rnn(2)"], "axes": {}}, 2, "how many steps 'h1' has, only the data decide", "give T a size"),
+)
+
+
+@pytest.mark.parametrize(("case", "parts", "problem", "remedy"), REFUSED)
+def test_what_has_no_such_parts_is_refused(case: Any, parts: int, problem: str, remedy: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(problem)) as refused:
+        _ = stages({"targets": {"y": ["batch", "T", 2]}, **case, "loss": "mse"}, parts).text
+    assert remedy in refused.value.remedy
