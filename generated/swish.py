@@ -76,7 +76,7 @@ from numba.core.lowering import Lower
 from numba.core.serialize import dumps
 from numba.core.typed_passes import NativeLowering
 from numba.core.typing.templates import builtin_registry
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import _Intrinsic, get_cython_function_address, intrinsic
 from numba.misc.appdirs import AppDirs
 from numba.np.arrayobj import make_array
 
@@ -576,7 +576,8 @@ def _meaning(dispatcher: Any) -> str:
     no text that tells it: what other files define, or what stands for one function while it runs another.
     """
     function = dispatcher.py_func
-    if function.__code__.co_filename in _files_of_overloads():
+    known = len(builtin_registry.globals), len(builtin_registry.attributes)
+    if function.__code__.co_filename in _files_of_overloads(*known):
         raise TypeError("nothing names the code that an overload brings along")
     options = {"": _content(dispatcher.targetoptions)}
     return _digest_of(options | _all_named(dispatcher, function.__globals__, function.__code__.co_filename))
@@ -605,8 +606,9 @@ def _way(compiler: type) -> str:
     return _digest_of(_all_named(compiler, methods[0].__globals__, methods[0].__code__.co_filename))
 
 
-def _files_of_overloads() -> set[str]:
-    """The files that tell Numba how to compile functions, methods or attributes of others."""
+@cache
+def _files_of_overloads(*_: int) -> set[str]:
+    """The files that tell Numba how to compile functions, methods or attributes of others: of so many."""
     found = [template for _, kind in builtin_registry.globals for template in getattr(kind, "templates", ())]
     functions = (getattr(t, "_overload_func", None) for t in (*found, *builtin_registry.attributes))
     return {function.__code__.co_filename for function in functions if function is not None}
@@ -751,7 +753,7 @@ class _CompiledCode(NullCache):
         if _meaning(self._dispatcher) != self._meaning:  # its module was changed while it was there
             return
         name, owner = self._entry(signature, result.codegen)
-        content = dumps((owner, result._reduce()))
+        content = dumps((owner, result._replace(type_annotation="")._reduce()))  # a text that nobody reads
         self._write(name, sha256(content).digest() + content, [*self._folders()])
         _forget_oldest(_user_folder())
 
@@ -984,8 +986,15 @@ def _translation() -> Any:
     return register_pass(mutates_CFG=True, analysis_only=False)(Translation)
 
 
-# They look for closures, sums of whole arrays and loops to be unrolled: emitted functions have none.
-_NEEDLESS = ("inline_closure_likes", "nopython_rewrites", "find_literally", "literal_unroll")
+# They look for closures, sums of whole arrays, loops to be unrolled and overloads to be put in as text:
+# emitted functions have none.
+_NEEDLESS = (
+    "inline_closure_likes",
+    "nopython_rewrites",
+    "find_literally",
+    "literal_unroll",
+    "inline_overloads",
+)
 
 
 def _brief_passes(state: Any) -> Any:
@@ -1006,8 +1015,8 @@ _OPERANDS = (types.Number, types.Array, types.UniTuple)
 
 
 class _Remembering:
-    """Numba's knowledge of types, with a memory of what operators were found to be: Numba tries all that it
-    knows, at each place where one stands."""
+    """Numba's knowledge of types, with a memory of what operators and intrinsics were found to be: Numba
+    tries all that it knows, at each place where one stands."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -1020,12 +1029,22 @@ class _Remembering:
         is_operator = isinstance(function, types.Function) and function.typing_key in _OPERATORS
         if is_operator and all(isinstance(kind, _OPERANDS) for kind in plain):
             return _resolved(self._context, function, plain)
+        if isinstance(function, types.Function) and isinstance(function.typing_key, _Intrinsic) and not named:
+            return _resolved(self._context, function, tuple(kinds))
         return self._context.resolve_function_type(function, kinds, named)
+
+    def resolve_getitem(self, array: Any, index: Any) -> Any:
+        return self.resolve_function_type(self.resolve_value_type(operator.getitem), (array, index), {})
+
+    def resolve_setitem(self, array: Any, index: Any, value: Any) -> Any:
+        return self.resolve_function_type(
+            self.resolve_value_type(operator.setitem), (array, index, value), {}
+        )
 
 
 @cache
 def _resolved(context: Any, function: Any, kinds: tuple[Any, ...]) -> Any:
-    """What an operator is for numbers and arrays of these kinds."""
+    """What an operator or an intrinsic is for operands of these kinds."""
     return context.resolve_function_type(function, kinds, {})
 
 

@@ -10,6 +10,7 @@ from numba.core.compiler import DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
+from numba.extending import _Intrinsic
 
 
 def _part(context: Any, builder: Any, kind: Any, array: Any, name: str) -> Any:
@@ -150,8 +151,15 @@ def _translation() -> Any:
     return register_pass(mutates_CFG=True, analysis_only=False)(Translation)
 
 
-# They look for closures, sums of whole arrays and loops to be unrolled: emitted functions have none.
-_NEEDLESS = ("inline_closure_likes", "nopython_rewrites", "find_literally", "literal_unroll")
+# They look for closures, sums of whole arrays, loops to be unrolled and overloads to be put in as text:
+# emitted functions have none.
+_NEEDLESS = (
+    "inline_closure_likes",
+    "nopython_rewrites",
+    "find_literally",
+    "literal_unroll",
+    "inline_overloads",
+)
 
 
 def _brief_passes(state: Any) -> Any:
@@ -172,8 +180,8 @@ _OPERANDS = (types.Number, types.Array, types.UniTuple)
 
 
 class _Remembering:
-    """Numba's knowledge of types, with a memory of what operators were found to be: Numba tries all that it
-    knows, at each place where one stands."""
+    """Numba's knowledge of types, with a memory of what operators and intrinsics were found to be: Numba
+    tries all that it knows, at each place where one stands."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -186,10 +194,20 @@ class _Remembering:
         is_operator = isinstance(function, types.Function) and function.typing_key in _OPERATORS
         if is_operator and all(isinstance(kind, _OPERANDS) for kind in plain):
             return _resolved(self._context, function, plain)
+        if isinstance(function, types.Function) and isinstance(function.typing_key, _Intrinsic) and not named:
+            return _resolved(self._context, function, tuple(kinds))
         return self._context.resolve_function_type(function, kinds, named)
+
+    def resolve_getitem(self, array: Any, index: Any) -> Any:
+        return self.resolve_function_type(self.resolve_value_type(operator.getitem), (array, index), {})
+
+    def resolve_setitem(self, array: Any, index: Any, value: Any) -> Any:
+        return self.resolve_function_type(
+            self.resolve_value_type(operator.setitem), (array, index, value), {}
+        )
 
 
 @cache
 def _resolved(context: Any, function: Any, kinds: tuple[Any, ...]) -> Any:
-    """What an operator is for numbers and arrays of these kinds."""
+    """What an operator or an intrinsic is for operands of these kinds."""
     return context.resolve_function_type(function, kinds, {})

@@ -58,7 +58,7 @@ class _CompiledCode(NullCache):
         if _meaning(self._dispatcher) != self._meaning:  # its module was changed while it was there
             return
         name, owner = self._entry(signature, result.codegen)
-        content = dumps((owner, result._reduce()))
+        content = dumps((owner, result._replace(type_annotation="")._reduce()))  # a text that nobody reads
         self._write(name, sha256(content).digest() + content, [*self._folders()])
         _forget_oldest(_user_folder())
 

@@ -28,7 +28,8 @@ def _meaning(dispatcher: Any) -> str:
     no text that tells it: what other files define, or what stands for one function while it runs another.
     """
     function = dispatcher.py_func
-    if function.__code__.co_filename in _files_of_overloads():
+    known = len(builtin_registry.globals), len(builtin_registry.attributes)
+    if function.__code__.co_filename in _files_of_overloads(*known):
         raise TypeError("nothing names the code that an overload brings along")
     options = {"": _content(dispatcher.targetoptions)}
     return _digest_of(options | _all_named(dispatcher, function.__globals__, function.__code__.co_filename))
@@ -57,8 +58,9 @@ def _way(compiler: type) -> str:
     return _digest_of(_all_named(compiler, methods[0].__globals__, methods[0].__code__.co_filename))
 
 
-def _files_of_overloads() -> set[str]:
-    """The files that tell Numba how to compile functions, methods or attributes of others."""
+@cache
+def _files_of_overloads(*_: int) -> set[str]:
+    """The files that tell Numba how to compile functions, methods or attributes of others: of so many."""
     found = [template for _, kind in builtin_registry.globals for template in getattr(kind, "templates", ())]
     functions = (getattr(t, "_overload_func", None) for t in (*found, *builtin_registry.attributes))
     return {function.__code__.co_filename for function in functions if function is not None}
