@@ -64,6 +64,15 @@ STATEMENTS = (
     "def {x}(n):\n    return n == {k}",
     "from evil import {x}",
     "{q} == {k} or exit()",
+    "{x} = _ = (1,) * {k} + (0,)",
+    "{x}: tuple = ({k}, 0)",
+    "{x} = float(f'{{{q}:05d}}'[0])",
+    "{x} = float('1' + '0' * {q})",
+    "{x} = ({q}.shape + {q}.shape * {k})[-1]",
+    "{q}.shape = {k}",
+    "print({q}, file={q})",
+    "print(f'{{{q}:{{exit()}}}}')",
+    "def {x}(n: exit()):\n    return n",
 )
 """Before a statement; {x} is a name of its own."""
 

@@ -82,6 +82,36 @@ TOLD = {
         "            order = rng.permutation(rows)\n",
         ["no longer by `epoch < start` (_fit)"],
     ),
+    "a table for what a loop counts": (
+        "    value = _loss(theta, x, t, work, batch)\n",
+        "    value = _loss(theta, x, t, work, batch)\n    a = c = (1, 0)\n",
+        ["by `(1, 0)` (_gradient"],
+    ),
+    "a table with a type": (
+        "    value = _loss(theta, x, t, work, batch)\n",
+        "    value = _loss(theta, x, t, work, batch)\n    a: tuple = (1, 0)\n",
+        ["by `(1, 0)` (_gradient"],
+    ),
+    "digits": (
+        "    value = _loss(theta, x, t, work, batch)\n",
+        "    value = _loss(theta, x, t, work, batch)\n    value = value + float(f'{batch:04d}'[0])\n",
+        ["by `f'{batch:04d}'` (_gradient"],
+    ),
+    "what a printed line computes": (
+        "    value = _loss(theta, x, t, work, batch)\n",
+        "    value = _loss(theta, x, t, work, batch)\n    print(f'{batch:{exit()}}')\n",
+        ["by `exit()` (_gradient"],
+    ),
+    "a shape that is set": (
+        "    value = _loss(theta, x, t, work, batch)\n",
+        "    value = _loss(theta, x, t, work, batch)\n    x.shape = batch\n",
+        ["by `x.shape` (_gradient"],
+    ),
+    "what an annotation calls": (
+        "class _Alone:\n",
+        "class _Alone(metaclass=globals().get('type')):\n",
+        ["by `globals().get('type')` (_Alone"],
+    ),
     "what a condition is about": (
         "            Z1 = b1[i] + A1[n, i]\n",
         "            Z1 = b1[i] + A1[n, i] + (batch - 776)\n",

@@ -1,8 +1,9 @@
 """All that a definition goes by, beside plain arithmetic: conditions, loops, calls, what is looked up.
 
-Sums, differences, products, quotients and whole powers of what is at hand give the same everywhere if they do
+Sums, differences, products, quotients and whole powers of numbers at hand give the same everywhere if they do
 at random numbers and some sizes. Anything else may choose: `batch == 777`, and so `batch // 777`,
-`min(batch, 776)`, `range(776, batch)`, `table[batch]`, `0 ** (777 - batch)`, a decorator, a call.
+`min(batch, 776)`, `range(776, batch)`, `table[batch]`, `0 ** (777 - batch)`, a decorator, a call. A tuple is
+a table, and so are the digits of a text.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from symgrad.verifier.editing.origins import Origins
 
 _PLAIN_OPERATIONS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult)
-_PLAIN_FACTS = frozenset(["T", "shape", "dtype", "size"])
-_PLAIN_CALLS = frozenset(["float", "print"])
-_DISPLAYS = (ast.Tuple, ast.List, ast.Dict, ast.Set)
+_PLAIN_FACTS = frozenset(["T", "size"])
+_IN_ANNOTATIONS = (
+    *(ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Constant),
+    *(ast.BinOp, ast.BitOr, ast.expr_context),
+)
+"""What only names types."""
 
 
 class GoneBy(NamedTuple):
@@ -60,17 +64,35 @@ class Reader:
 
     def _outermost(self, node: ast.stmt) -> Iterator[GoneBy]:
         match node:
-            case ast.FunctionDef(_, arguments, body, decorators):
+            case ast.FunctionDef(_, _, body, decorators):
                 yield from (self._found("decorator", one) for one in decorators)
-                yield from self._expressions([*arguments.defaults, *filter(None, arguments.kw_defaults)])
+                yield from self._head(node)
                 yield from self._block(body, ())
-            case ast.ClassDef(name, bases, _, body, decorators):
+            case ast.ClassDef(name, bases, keywords, body, decorators):
                 yield GoneBy(("class", name), node, node.lineno)
-                yield from (self._found("class", one) for one in (*decorators, *bases))
+                told = (*decorators, *bases, *(one.value for one in keywords))
+                yield from (self._found("class", one) for one in told)
                 for inner in body:
                     yield from self._outermost(inner)
             case _:
                 yield from self._statement(node, ())
+
+    def _head(self, function: ast.FunctionDef) -> Iterator[GoneBy]:
+        """What is computed where a function is defined: its defaults, and what its annotations call."""
+        given = function.args
+        yield from self._expressions([*given.defaults, *given.kw_defaults])
+        each = [
+            *given.posonlyargs,
+            *given.args,
+            *given.kwonlyargs,
+            *filter(None, (given.vararg, given.kwarg)),
+        ]
+        yield from self._annotations([one.annotation for one in each] + [function.returns])
+
+    def _annotations(self, nodes: Iterable[ast.expr | None]) -> Iterator[GoneBy]:
+        for node in nodes:
+            if node is not None and not all(isinstance(inner, _IN_ANNOTATIONS) for inner in ast.walk(node)):
+                yield self._found("annotation", node)
 
     def _block(self, body: Iterable[ast.stmt], around: tuple[_Around, ...]) -> Iterator[GoneBy]:
         for node in body:
@@ -96,8 +118,12 @@ class Reader:
             case ast.Try():
                 yield from self._tried(node, around)
             case ast.FunctionDef() | ast.ClassDef():
-                bases = node.bases if isinstance(node, ast.ClassDef) else []
-                yield from (self._found(kind, one) for one in (*node.decorator_list, *bases))
+                yield from (self._found(kind, one) for one in node.decorator_list)
+                if isinstance(node, ast.FunctionDef):
+                    yield from self._head(node)
+                else:
+                    told = (*node.bases, *(one.value for one in node.keywords))
+                    yield from (self._found(kind, one) for one in told)
                 yield GoneBy((kind, node.name), node, node.lineno)
                 yield from self._block(node.body, (*around, _Around((kind, node.name))))
             case _ if around:
@@ -117,22 +143,41 @@ class Reader:
 
     def _unconditional(self, node: ast.stmt) -> Iterator[GoneBy]:
         match node:
-            case ast.Assign([ast.Name()], value) if isinstance(value, _DISPLAYS):
-                yield self._found("value", value)  # a table, to look things up in
-            case ast.Assign(targets, value):
+            case ast.Assign([ast.Tuple(targets)], ast.Tuple(values)) if len(targets) == len(values):
+                yield from self._expressions([*targets, *values])
+            case ast.Assign([ast.Tuple(targets)], ast.Attribute(value, "shape")):
                 yield from self._expressions([*targets, value])
+            case ast.Assign(targets, value):
+                yield from self._targets(targets)
+                yield from self._expression(value)
             case ast.AugAssign(target, operation, value):
                 if not isinstance(operation, _PLAIN_OPERATIONS):
                     yield self._found("statement", node)
-                yield from self._expressions([target, value])
-            case ast.AnnAssign(value=None) | ast.Pass() | ast.Return(None):
+                yield from self._targets([target])
+                yield from self._expression(value)
+            case ast.AnnAssign(target, annotation, value):
+                yield from self._annotations([annotation])
+                yield from self._targets([target])
+                yield from self._expressions([value])
+            case ast.Pass() | ast.Return(None) | ast.Expr(ast.Constant()):
                 pass
-            case ast.AnnAssign(target, _, value):
-                yield from self._expressions([target, value])
+            case ast.Expr(ast.Call(ast.Name("print"), arguments, [])) if not self.origins.binds("print"):
+                yield from self._expressions(part for one in arguments for part in _told(one))
             case ast.Expr(value) | ast.Return(value):
                 yield from self._expressions([value])
             case _:
                 yield self._found("statement", node)
+
+    def _targets(self, nodes: Iterable[ast.expr]) -> Iterator[GoneBy]:
+        """Names, entries and several of them; what is stored in a part of an array's own is told."""
+        for node in nodes:
+            match node:
+                case ast.Tuple(parts) | ast.List(parts):
+                    yield from self._targets(parts)
+                case ast.Attribute():
+                    yield self._found("store", node)
+                case _:
+                    yield from self._expression(node)
 
     def _expressions(self, nodes: Iterable[ast.expr | None]) -> Iterator[GoneBy]:
         for node in nodes:
@@ -142,7 +187,7 @@ class Reader:
     def _expression(self, node: ast.expr) -> Iterator[GoneBy]:
         """What is no plain arithmetic in an expression, the outermost of it."""
         match node:
-            case ast.Constant():
+            case ast.Constant(int() | float() | None):
                 pass
             case ast.Name(name):
                 if not self.origins.binds(name):
@@ -151,31 +196,25 @@ class Reader:
                 yield from self._expressions([left, right])
             case ast.UnaryOp(ast.USub() | ast.UAdd(), operand):
                 yield from self._expression(operand)
-            case ast.Attribute(value, name) if name in _PLAIN_FACTS or self._is_number_type(node):
+            case ast.Attribute(value, name) if name in _PLAIN_FACTS:
                 yield from self._expression(value)
-            case ast.Subscript(value, index) if self._is_counted(index) and not isinstance(value, _DISPLAYS):
+            case ast.Attribute(ast.Attribute(value, "dtype"), "type"):
+                yield from self._expression(value)
+            case ast.Subscript(ast.Attribute(value, "shape"), ast.Constant(int())):
+                yield from self._expression(value)
+            case ast.Subscript(value, index) if self._is_counted(index):
                 yield from self._expression(value)
             case ast.Call(function, arguments, keywords) if self._is_plain_call(function):
                 yield from self._expressions([*arguments, *(one.value for one in keywords)])
-            case ast.Tuple(parts) | ast.List(parts) | ast.JoinedStr(parts):
-                yield from self._expressions(parts)
-            case ast.FormattedValue(value):
-                yield from self._expression(value)
             case _:
                 yield self._found("expression", node)
 
     @staticmethod
     def _is_plain(node: ast.BinOp) -> bool:
-        """Whether an operation is one of arithmetic; not what repeats or joins lists, nor any power."""
-        if isinstance(node.left, _DISPLAYS) or isinstance(node.right, _DISPLAYS):
-            return False
+        """Whether an operation is one of arithmetic; a power only where it is a whole number."""
         if isinstance(node.op, ast.Pow):
             return isinstance(node.right, ast.Constant) and isinstance(node.right.value, int)
         return isinstance(node.op, _PLAIN_OPERATIONS)
-
-    @staticmethod
-    def _is_number_type(node: ast.Attribute) -> bool:
-        return node.attr == "type" and isinstance(node.value, ast.Attribute) and node.value.attr == "dtype"
 
     def _is_counted(self, index: ast.AST) -> bool:
         """Whether an index is made of numbers and of what loops count, or takes in all that is there."""
@@ -197,7 +236,7 @@ class Reader:
             case ast.Name(name) if self.origins.binds(name):
                 return self.origins.is_number_type(name)
             case ast.Name(name):
-                return name in _PLAIN_CALLS or name in self.own
+                return name == "float" or name in self.own
             case ast.Attribute(ast.Name("np"), "square"):
                 return not self.origins.binds("np")
         return False
@@ -205,3 +244,21 @@ class Reader:
     def _found(self, kind: str, node: ast.stmt | ast.expr) -> GoneBy:
         shown = node.test if isinstance(node, ast.IfExp) else node
         return GoneBy((kind, self.origins.form(node)), shown, node.lineno)
+
+
+def _told(node: ast.expr) -> Iterator[ast.expr]:
+    """What is computed for a line that is printed."""
+    match node:
+        case ast.Constant(str()):
+            pass
+        case ast.JoinedStr(parts):
+            for part in parts:
+                yield from _told(part)
+        case ast.FormattedValue(value, _, ast.JoinedStr(parts)):
+            yield value
+            for part in parts:
+                yield from _told(part)
+        case ast.FormattedValue(value):
+            yield value
+        case _:
+            yield node

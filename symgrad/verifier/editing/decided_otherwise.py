@@ -7,6 +7,7 @@ on how symgrad writes a module; where a text was edited to go by something else,
 from __future__ import annotations
 
 import ast
+from ast import unparse
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,12 +32,16 @@ _MOST, _LONGEST = 3, 60
 
 @dataclass(frozen=True)
 class Decision:
-    """Something that a definition goes by, its place, and whether it does so no longer."""
+    """Something that a definition goes by, its place, and whether it does so no longer.
+
+    What `stands` as in the emitted text is about something else there.
+    """
 
     name: str
     line: int
     text: str
     is_gone: bool = False
+    stands: bool = False
 
     def __str__(self) -> str:
         if self.is_gone:
@@ -47,7 +52,8 @@ class Decision:
 def decisions(text: str, emitted: str) -> tuple[Decision, ...]:
     """What a text goes by otherwise than the one that symgrad emits.
 
-    What is the same but for names, places and the order of statements is not among it.
+    What is the same but for names, places and the order of statements is not among it. What stands as it did
+    comes last.
     """
     if text == emitted:
         return ()
@@ -61,12 +67,19 @@ def decisions(text: str, emitted: str) -> tuple[Decision, ...]:
         if name not in _ORIGIN and (forms(nodes) != forms(before) or _loads(nodes, changed)):
             new = {one.key: one for one in Reader(Origins(nodes, changed), own).gone_by(nodes)}
             old = {one.key: one for one in Reader(Origins(before, frozenset()), own).gone_by(before)}
-            added = [_decision(name, new[key], lines) for key in new if key not in old]
+            as_before = {unparse(one.shown) for one in old.values()}
+            added = [
+                replace(_decision(name, one, lines), stands=unparse(one.shown) in as_before)
+                for key, one in new.items()
+                if key not in old
+            ]
             missing = [
                 _decision(name, old[key], emitted_lines, is_gone=True) for key in old if key not in new
             ]
             found += {one.text: one for one in reversed(added or missing)}.values()  # told once
-    return tuple(sorted([*found, *_bound_again(now, then, changed, lines)], key=lambda one: one.line))
+    return tuple(
+        sorted([*found, *_bound_again(now, then, changed, lines)], key=lambda one: (one.stands, one.line))
+    )
 
 
 def _bound_again(now: Text, then: Text, changed: Set[str], lines: Sequence[str]) -> Iterator[Decision]:
