@@ -368,3 +368,23 @@ def test_sums_run_over_letters() -> None:
     assert set(
         re.findall(r"Σ_(\S+ - \S+|\S+)", text.partition("Scalar view: rules")[2].partition("Rewrites")[0])
     ) == {"n"}
+
+
+def test_what_a_recurrence_carries_back_is_told_entry_by_entry() -> None:
+    """`dh_after` is `dh_before` of the step behind, which has to be among the derivatives."""
+    spec = {
+        "inputs": {"x": ["batch", "T", 2]},
+        "targets": {"t": ["batch", 2]},
+        "parameters": {"W": [2, 2], "U": [2, 2]},
+        "equations": {
+            "h[n,t,i]": "tanh(sum(x[n,t,d]*W[d,i], d) + sum(h[n,t-1,j]*U[j,i], j))",
+            "h[n,-1,i]": 0,
+            "y": "h[:, -1]",
+        },
+        "loss": "mse(y, t)",
+    }
+    derived = sg.derive(sg.read(spec))
+    told = {formula.entry.tensor for formula in derived.scalar_rules().backward}
+    back = {c.source for c in derived.program.carried.values() if c.back}
+    assert len(back) == 1
+    assert back <= told

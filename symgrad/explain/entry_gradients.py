@@ -145,7 +145,9 @@ class _ScalarRules:
         found: dict[str, dict[Place, EntryFormula]] = {}
         queue += [self._entry(t, (None,) * len(t.axes)) for t in map(self.program.tensor.__getitem__, roots)]
         while queue:
-            for entry in entries(queue.pop()):
+            for read in entries(queue.pop()):
+                carried = self.program.carried.get(read.tensor)  # what it is one step before or behind
+                entry = read if carried is None else Entry(carried.source, read.indices)
                 if entry.tensor not in self.program.definition:
                     continue
                 of_tensor = found.setdefault(entry.tensor, {})

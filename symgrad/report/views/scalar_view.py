@@ -29,6 +29,10 @@ RULES_NOTE = "Each weight with its own gradient."
 WRITTEN_OUT_NOTE = (
     "The same with every derivative above put in: what is left are forward values, targets and weights."
 )
+WRITTEN_OUT_IN_TIME_NOTE = (
+    "The same with every derivative above put in, but those that a recurrence carries from step to step: "
+    "what is left are these, forward values, targets and weights."
+)
 LABEL_NOTE = "Labels count from 0, as in the data: δ(a, 0) is 1 where the label a is 0, else 0."
 
 
@@ -41,13 +45,16 @@ def scalar_sections(derived: Derived, style: Style) -> list[Section]:
     of_step = [FormulaRow(line) for line in rule_of_step(derived.update, style)] if rules.gradients else []
     changed = any(g.written_out not in (g.gradient.body, None) for g in rules.gradients)
     written_out = writer.rules(rules.gradients, written_out=True) if changed else ()
+    kinds = {name: tensor.kind for name, tensor in derived.program.tensor.items()}
+    carries = any(kinds[carried.source] == "cotangent" for carried in derived.program.carried.values())
+    note = WRITTEN_OUT_IN_TIME_NOTE if carries else WRITTEN_OUT_NOTE
     return [
         Section("equations", "Scalar view: forward values", FORWARD_NOTE, writer.rows(rules.forward)),
         Section("equations", "Scalar view: derivatives", BACKWARD_NOTE, writer.rows(rules.backward)),
         Section(
             "updates", "Scalar view: rules", _rules_note(rules), (*of_step, *writer.rules(rules.gradients))
         ),
-        Section("updates", "Scalar view: rules written out", WRITTEN_OUT_NOTE, written_out),
+        Section("updates", "Scalar view: rules written out", note, written_out),
     ]
 
 
