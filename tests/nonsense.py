@@ -317,6 +317,7 @@ GRAPHS = {
 
 OWN = {
     "theta - 0*g": (own("theta: theta - 0*g", "z: 1").replace("  hyper: {z: 1}\n", ""), REFUSE),
+    "theta - 1e-46*g": ("dtype: float64\n" + own("theta: theta - a*g", "a: 1e-46"), REFUSE),
     "theta: 5": (own("theta: 5"), REFUSE),
     "theta: theta": (own("theta: theta"), REFUSE),
     "theta + g": (own("theta: theta + eta*g"), WARN),
@@ -431,6 +432,7 @@ RATES = {
         "dtype: float64\n" + optimizer("adam(eps=1e-40)"),
         fine("float64 holds it, and nothing is divided by 0"),
     ),
+    "adam(eps=1e-320) in float64": ("dtype: float64\n" + optimizer("adam(eps=1e-320)"), WARN),
     "adam(eps=1)": (optimizer("adam(eps=1)"), fine("some networks were trained so, see TensorFlow's note")),
     "adagrad(initial_accumulator=1e20)": (optimizer("adagrad(initial_accumulator=1e20)"), WARN),
     "nadam(momentum_decay=1e9)": (optimizer("nadam(momentum_decay=1e9)"), WARN),

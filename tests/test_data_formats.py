@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +19,14 @@ from hypothesis import strategies as st
 from stub_files import CSV, T, X, check, idx, load, refused
 from stub_module import AT, make_spec
 
-from symgrad.errors import DataError
+from symgrad.errors import DataError, DataWarning
 from symgrad.spec.model import DataSpec
 from symgrad.training.dataset import frames
 from symgrad.training.dataset.csv import csv_files
-from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.data import load_data
 from symgrad.training.dataset.feeding.words_or_numbers import of_words
 from symgrad.training.dataset.known_rows import read_inputs, read_rows
+from symgrad.training.dataset.preparation import Dialect, Preparation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,30 @@ def test_a_point_is_none_of_the_marks_of_a_decimal_comma(tmp_path):
     assert "'delimiter' is said of a file that has no rows of text" in refused(
         tmp_path, b"", said.path, data=said
     )
+
+
+def test_what_was_said_of_a_file_in_training_holds_for_others(tmp_path):
+    """For prediction, evaluation and validation; what is said of these wins, and other formats have none."""
+    content = "p;q;t\n1,288;1,000;0\n2,125;3,500;1\n"
+    dataset = load(tmp_path, content, data=DataSpec("data.csv", (), AT, delimiter=";", decimal=","))
+    known = Preparation.from_json(json.loads(json.dumps(dataset.preparation.to_json())))
+    assert known.dialect == Dialect(None, ";", ",")
+    x = [[1.288, 1.0], [2.125, 3.5]]
+    (rows,) = read_rows(known, tmp_path / "data.csv", "float64")
+    ((inputs,),) = read_inputs(known, tmp_path / "data.csv", "float64")
+    assert rows.inputs["x"].tolist() == inputs.tolist() == x
+    plain = tmp_path / "plain.csv"
+    plain.write_text(content.replace(",", ".").replace(";", ","))
+    with pytest.raises(DataError, match="'delimiter' of this file, or of that in training, is ';'"):
+        list(read_inputs(known, plain, "float64"))
+    ((inputs,),) = read_inputs(known, plain, "float64", Dialect(None, ",", "."))
+    assert inputs.tolist() == x
+    pq.write_table(pa.table({"p": [1.288, 2.125], "q": [1.0, 3.5]}), tmp_path / "data.parquet")
+    ((inputs,),) = read_inputs(known, tmp_path / "data.parquet", "float64")
+    assert inputs.tolist() == x
+    for odd in ({"decimal": "x"}, {"delimiter": 5}, {"header": "no"}, {"quote": "'"}):
+        with pytest.raises((TypeError, ValueError)):
+            Dialect.from_json(odd)
 
 
 def test_feather_and_arrow(tmp_path):
@@ -254,7 +280,8 @@ def test_pyarrow_reads_what_the_standard_library_reads(tmp_path_factory, rows):
     path.write_text("\n".join(["p;q", *map(";".join, rows)]))
     found = []
     for part in (2, 1000):
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # of 1e-400
             patch.setattr(csv_files, "PART", part)
             source = csv_files.csv_source(path, "d", Dialect(True, ";", "."))
             columns = [of_words(column) for column in source.read([0, 1])]

@@ -134,19 +134,14 @@ def test_any_table_in_any_dialect(tmp_path_factory, table, data):
     found = [str(names[label]) for label in parts.training.targets["t"]]
     assert found == labels
     again = Preparation.from_json(json.loads(json.dumps(parts.preparation.to_json())))
-    dialect = {"delimiter": said["delimiter"], "decimal": said["decimal"]}
-    check_known(again, path, dialect, missing, ours, parts.training.targets["t"])
+    check_known(again, path, missing, ours, parts.training.targets["t"])
 
 
-def check_known(
-    preparation: Preparation, path: Path, dialect: dict[str, str], missing: str, x: Any, labels: Any
-) -> None:
+def check_known(preparation: Preparation, path: Path, missing: str, x: Any, labels: Any) -> None:
     """The same file read as for prediction and evaluation gives the same rows."""
-    from symgrad.training.dataset.csv.csv_layout import Dialect
-
-    (rows,) = read_rows(preparation, path, "float64", Dialect(True, **dialect), drop=missing == "drop")
+    (rows,) = read_rows(preparation, path, "float64", drop=missing == "drop")
     np.testing.assert_array_equal(rows.inputs["x"], x)
     np.testing.assert_array_equal(rows.targets["t"], labels)
     if missing != "drop":
-        ((inputs,),) = read_inputs(preparation, path, "float64", Dialect(True, **dialect))
+        ((inputs,),) = read_inputs(preparation, path, "float64")
         np.testing.assert_array_equal(inputs, x)

@@ -16,9 +16,10 @@ from stub_module import AT
 
 import symgrad as sg
 from symgrad.spec.model import Spec, TensorSpec
+from symgrad.training.dataset.csv import csv_files
 from symgrad.training.dataset.csv.csv_files import csv_source
-from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.data import load_data
+from symgrad.training.dataset.preparation import Dialect
 
 ONE_FOLDER = [HealthCheck.function_scoped_fixture]
 ROWS = CSV.split("\n", 1)[1]
@@ -118,6 +119,24 @@ def test_a_first_row_that_counts_is_a_guess_until_it_is_said(tmp_path, content):
     assert named.targets["t"].tolist() == [[5], [8]]
 
 
+@pytest.mark.parametrize("first", ["2019,2020,2021", "10,20,30", "1.0,2.0,3.0"])
+@pytest.mark.parametrize("below", ["0.5,6.1,7\n0.7,1,9.5\n", "5,3,8\n7,1,9\n"])
+def test_a_first_row_of_one_step_is_a_guess_where_others_are_unlike_it(tmp_path, first, below):
+    (tmp_path / "d.csv").write_text(f"{first}\n{below}")
+    with pytest.warns(sg.DataWarning, match=f"{first.replace(',', ', ')}, taken for data, not for a header"):
+        assert load_data(spec_of(tmp_path)).rows == 3
+    assert load_data(spec_of(tmp_path, header=False)).rows == 3
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["10,20,30\n11,21,31\n5,6,7\n", "3,5,7\n2,9,4\n8,1,9\n", "5,7,8\n0.5,1,2\n", "7,7,7\n0.5,1,2\n"],
+)
+def test_a_first_row_like_the_others_is_none(tmp_path, rows):
+    (tmp_path / "d.csv").write_text(rows)
+    load_data(spec_of(tmp_path))
+
+
 def test_a_header_is_said_of_csv_alone(tmp_path):
     np.save(tmp_path / "d.npy", np.ones((3, 3)))
     (tmp_path / "d.csv").write_text(CSV)
@@ -191,6 +210,20 @@ def test_lost_digits_agree_with_python_s_integers(tmp_path):
     for digits, dtype in ((24, np.float32), (53, np.float64)):
         found = _lossy_integers(np.array(values), digits)
         assert found.tolist() == [int(dtype(value)) != value for value in values]
+
+
+def test_tiny_numbers_that_become_0_are_told_with_their_place(tmp_path):
+    with pytest.warns(
+        sg.DataWarning, match=r"data.csv:3, column 'q': 1e-46 becomes 0 in float32.*\(for 'x'\)"
+    ):
+        load(tmp_path, "p,q,t\n1,0,0\n3,1e-46,1\n", dtype="float32")
+    for length in (2, csv_files.PART + 2):  # the latter through pyarrow
+        rows = "1,0,0\n" * (length - 1) + "3,-1.0E-400,1\n"
+        where = f"data.csv:{length + 1}, column 'q': -1.0E-400 becomes 0 in float64"
+        with pytest.warns(sg.DataWarning, match=where):
+            load(tmp_path, f"p,q,t\n{rows}")
+    load(tmp_path, "p,q,t\n1,0e-400,0\n3,1e-300,0.000000\n")
+    load(tmp_path, "p,q,t\n1,0,0\n3,1e-44,1\n", dtype="float32")
 
 
 def test_csv_and_parquet_tell_lost_digits_too(tmp_path):

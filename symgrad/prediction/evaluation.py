@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from symgrad.training.checkpoint import Checkpoint
-    from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data, Dataset
+    from symgrad.training.dataset.preparation import Dialect
     from symgrad.training.scores.metrics import Metrics, ScoredEntries
 
 _TITLE = "rows of each class, by what they were taken for; recall and precision in %"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Word
     from symgrad.training.checkpoint import Checkpoint
-    from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data
+    from symgrad.training.dataset.preparation import Dialect
     from symgrad.training.needed_inputs import Draws
 
 Columns = dict[str, "NDArray[Any]"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.intervals import interval
-from symgrad.spec.language.syntax import Call, Node
+from symgrad.spec.language.syntax import Call, Node, Number
 from symgrad.spec.language.trees import names_in
 from symgrad.spec.library.hyper import LONG, SHORT, USUAL_STEPS
 from symgrad.spec.model import AFTER_STEP
@@ -61,6 +62,10 @@ def check_steps(model: Model) -> None:
             problem = f"the new theta is no finite number at step {when}, with a gradient of {gradient:g}"
             raise SpecError(problem, at=theta.at, remedy="a gradient has either sign, and t counts from 1")
     if not any(path.moved for path in _paths(optimizer)):
+        if small := _too_small(optimizer):
+            name, value = small
+            problem = f"no step moves theta: {name} is {_start(optimizer)[name]!r}, which is lost beside it"
+            raise SpecError(problem, at=value.at, remedy="write a larger one")
         raise SpecError("no step moves theta", at=theta.at, remedy="write theta - eta * g, for example")
 
 
@@ -102,6 +107,15 @@ def path_of(optimizer: OptimizerSpec, theta: float, gradient: float) -> Path:
 def _paths(optimizer: OptimizerSpec) -> list[Path]:
     found = [path_of(optimizer, point, gradient) for point in POINTS for gradient in GRADIENTS]
     return [path for path in found if path.defined]
+
+
+def _too_small(optimizer: OptimizerSpec) -> tuple[str, Node] | None:
+    """The first hyper-parameter with which steps would move theta, were it 1."""
+    for name, value in optimizer.hyper:
+        hyper = tuple((n, Number(Fraction(1), v.at) if n == name else v) for n, v in optimizer.hyper)
+        if any(path.moved for path in _paths(replace(optimizer, hyper=hyper))):
+            return name, value
+    return None
 
 
 def _start(optimizer: OptimizerSpec) -> dict[str, float]:

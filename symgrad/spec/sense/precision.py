@@ -47,7 +47,7 @@ def blurred_numbers(model: Model) -> Iterator[SpecWarning]:
     dtype = model.spec.dtype
     for value, at in _numbers(model):
         if SMALLEST[dtype] <= abs(value) < SMALLEST_NORMAL[dtype]:
-            problem = f"{dtype} holds {value:g} with few digits, as {held(value, dtype):g}"
+            problem = f"{dtype} holds {float(value)!r} with few digits, as {held(value, dtype):g}"
             yield SpecWarning(problem, at=at, remedy=_remedy(dtype))
 
 

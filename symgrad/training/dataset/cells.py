@@ -14,6 +14,7 @@ MISSING_REMEDY = (
     "fill in or leave out such rows, or say 'missing: drop', mean or median under 'train', "
     "for words drop or most_frequent"
 )
+_SAY_COMMA = "where a CSV file has decimal commas throughout, say 'decimal: \",\"' under 'data'"
 LISTED_REMEDY = "or list the column under 'categorical', if every cell is the name of a category"
 _TRUTHS = {"true": 1, "false": 0, "yes": 1, "no": 0, "t": 1, "f": 0}
 _CURRENCIES = "$€£¥₹"
@@ -61,6 +62,9 @@ def is_meant_otherwise(text: str) -> bool:
 
 
 def _remedy(text: str) -> str:
+    if is_number(text):  # among words, or where a comma is said to stand before decimals
+        comma = f"; {text.replace('.', ',')} in a file of 'decimal: \",\"'" if "." in text else ""
+        return f"write numbers alone, or words alone{comma}"
     bare = text.strip(_CURRENCIES + "% ")
     if text.endswith("%"):
         return f"write {bare} or its hundredth in the whole column, without the sign"
@@ -70,11 +74,12 @@ def _remedy(text: str) -> str:
         bare = text.strip("'`")
         return f"write {bare}, without quotes"
     if _THOUSANDS.fullmatch(text) and _DECIMAL_COMMA.fullmatch(text):
-        return f"write {text.replace(',', '')} or {text.replace(',', '.')}: its comma could mean either"
+        either = f"write {text.replace(',', '')} or {text.replace(',', '.')}: its comma could mean either"
+        return f"{either}; {_SAY_COMMA}"
     if _THOUSANDS.fullmatch(text):
         return "write numbers without marks between thousands, and with a decimal point"
     if _DECIMAL_COMMA.fullmatch(text):
-        return f"write a decimal comma as a point: {text.replace(',', '.')}"
+        return f"write a decimal comma as a point: {text.replace(',', '.')}; {_SAY_COMMA}"
     if _DATE.fullmatch(text):
         return "write dates and times as numbers, such as days or seconds"
     if text.lower() in _TRUTHS:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.drawn_points import drawn_points
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned, named_columns
@@ -21,7 +20,7 @@ from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_i
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
-from symgrad.training.dataset.preparation import Preparation, Windows
+from symgrad.training.dataset.preparation import Dialect, Preparation, Windows
 from symgrad.training.dataset.windows.series_windows import fed_by_series, has_windows, series_source
 from symgrad.training.dataset.windows.text_windows import text_source
 
@@ -214,7 +213,7 @@ def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
     )
     inputs = {name: replace(tensor, unseen=spec.train.unseen) for name, tensor in inputs.items()}
     columns = {name: typed for name, (_, typed) in found.items()}
-    preparation = Preparation(inputs, targets, spec.train.missing == "drop", source.windows)
+    preparation = Preparation(inputs, targets, spec.train.missing == "drop", source.windows, source.dialect)
     return _dataset(source.label, preparation, columns, spec)
 
 
@@ -233,18 +232,19 @@ def _known(spec: Spec, source: Source, preparation: Preparation) -> Dataset:
 def _source(spec: Spec, override: Data | None, data: DataSpec | None, known: Preparation | None) -> Source:
     """The columns or arrays, with those chosen that the spec names, cut as it says or as is known."""
     dialect = Dialect(data.header, data.delimiter, data.decimal) if data else Dialect()
+    as_known = known.dialect if known else None
     windows = _windows(data) or (known.windows if known else None)
     is_file = isinstance(override, str | os.PathLike)
     if windows is not None and windows.ahead is None and (is_file or (override is None and data is not None)):
         return _text(spec, override, data, windows)
     if override is not None:
-        source = source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect)
+        source = source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect, as_known)
     elif data is not None and data.points is not None:
         shapes = {slot.name: slot.shape for slot in slots_of(spec)}
         drawn = drawn_points(data.points, shapes, spec.train.seed)
         source = memory_source(drawn, [*shapes], "points")
     elif data is not None:
-        source = open_source(_inside_folder(spec, data), data.path, dialect)
+        source = open_source(_inside_folder(spec, data), data.path, dialect, as_known)
     else:
         remedy = "add 'data: FILE' under 'train', or name a file when training"
         raise DataError("the spec names no data", at=spec.name, remedy=remedy)
@@ -282,10 +282,15 @@ def _text(
     return replace(source, given=tuple((given | dict(data.columns if data else ())).items()))
 
 
-def source_of(data: Data, tensors: list[str], dialect: Dialect | None = None) -> Source:
-    """The columns or arrays of a file or of data in memory; a tuple feeds `tensors`. Raises DataError."""
+def source_of(
+    data: Data, tensors: list[str], dialect: Dialect | None = None, known: Dialect | None = None
+) -> Source:
+    """The columns or arrays of a file or of data in memory; a tuple feeds `tensors`.
+
+    `dialect` and `known`: see `open_source`. Raises DataError.
+    """
     if isinstance(data, str | os.PathLike):
-        return open_source(Path(data), str(data), dialect)
+        return open_source(Path(data), str(data), dialect, known)
     return memory_source(data, tensors)
 
 

@@ -1,4 +1,4 @@
-"""Numbers with more digits than their type holds: identifiers and time stamps become their neighbours."""
+"""Numbers that their type does not hold: long ones, as time stamps are, become others, and tiny ones 0."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ _REMEDIES = {
     "float32": "use dtype: float64, or subtract an offset in the file (standardize: true does, for inputs)",
     "float64": "subtract an offset in the file",
 }
+_REMEDIES_OF_TINY = {
+    "float32": "use dtype: float64, or scale the column in the file (standardize: true does, for inputs)",
+    "float64": "scale the column in the file",
+}
 
 
 def to_float(
     values: NDArray[Any], dtype: DTypeLike, place: Callable[[int, int], str], name: str = ""
 ) -> NDArray[np.floating[Any]]:
-    """The values in a floating-point type, with a warning where whole numbers or time stamps lose digits.
+    """The values in a floating-point type, with a warning where whole numbers or time stamps lose digits,
+    and where tiny ones become 0.
 
     `place(row, entry)` says where an entry stands, `name` which tensor it is for.
     """
@@ -34,6 +39,11 @@ def to_float(
         row, entry = (int(index) for index in np.unravel_index(int(flat.argmax()), flat.shape))
         before, after = (array.reshape(flat.shape)[row, entry] for array in (values, cast))
         warn_of_loss(before.item(), float(after), cast.dtype.name, place(row, entry), name)
+    if np.count_nonzero(cast) < np.count_nonzero(values):
+        flat = ((values != 0) & (cast == 0)).reshape(len(values), -1)
+        row, entry = (int(index) for index in np.unravel_index(int(flat.argmax()), flat.shape))
+        tiny = repr(values.reshape(flat.shape)[row, entry].item())
+        warn_of_zero(tiny, cast.dtype.name, place(row, entry), name)
     return cast
 
 
@@ -42,6 +52,13 @@ def warn_of_loss(before: float, after: float, dtype: str, at: str, name: str = "
     whose = f" (for '{name}')" if name else ""
     problem = f"{_shown(before)} becomes {_shown(after)} in {dtype}, which holds fewer digits{whose}"
     warn(DataWarning(problem, at=at, remedy=_REMEDIES[dtype]))
+
+
+def warn_of_zero(written: str, dtype: str, at: str, name: str = "") -> None:
+    """Warn that a tiny number becomes 0."""
+    whose = f" (for '{name}')" if name else ""
+    problem = f"{written} becomes 0 in {dtype}, which holds no number so small{whose}"
+    warn(DataWarning(problem, at=at, remedy=_REMEDIES_OF_TINY[dtype]))
 
 
 def _shown(number: float) -> str:

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from symgrad.training.dataset.column import Column
-    from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data
-    from symgrad.training.dataset.preparation import Preparation, TensorPreparation, Windows
+    from symgrad.training.dataset.preparation import Dialect, Preparation, TensorPreparation
     from symgrad.training.dataset.source import Source
 
 UNFILLED = "fill in such values: the model was trained on rows without"
@@ -38,14 +37,15 @@ def read_inputs(
 ) -> Iterator[tuple[NDArray[Any], ...]]:
     """The arrays of all inputs, some rows at a time, as the model takes them: only their columns are read.
 
-    `data` are a file or in memory, a tuple of which holds the inputs; `dialect` is what is known of a CSV
-    file. A file larger than memory is read in parts; a series is not, and gives its last window too.
+    `data` are a file or in memory, a tuple of which holds the inputs; `dialect` is what is said of a CSV
+    file, beyond what was said in training. A file larger than memory is read in parts; a series is not, and
+    gives its last window too.
 
     Raises:
         DataError: a column is not there, a category was not there in training, a value is missing that
             nothing fills in, a cell is no number, or a number does not fit `dtype`; with its place.
     """
-    source = _source(preparation.windows, data, list(preparation.inputs), dialect, is_past=True)
+    source = _source(preparation, data, list(preparation.inputs), dialect, is_past=True)
     for part in known_columns(source, preparation.inputs):
         refuse_missing(_unfilled(preparation.inputs, part), UNFILLED)
         yield tuple(_arrays(preparation.inputs, part, dtype).values())
@@ -55,7 +55,7 @@ def read_whole_inputs(
     preparation: Preparation, data: Data, dtype: DTypeLike, dialect: Dialect | None = None
 ) -> Iterator[tuple[NDArray[np.bool_], tuple[NDArray[Any], ...]]]:
     """The same of the rows that miss no value, and which of the rows these are. Raises DataError."""
-    source = _source(preparation.windows, data, list(preparation.inputs), dialect, is_past=True)
+    source = _source(preparation, data, list(preparation.inputs), dialect, is_past=True)
     for part in known_columns(source, preparation.inputs):
         rows = len(next(iter(part.values()))[0].numbers)
         whole = without_missing("drop", preparation, part, source.label)
@@ -77,7 +77,7 @@ def read_rows(
     Raises DataError as `read_inputs` does, and for what is no class.
     """
     tensors = {**preparation.inputs, **preparation.targets}
-    source = _source(preparation.windows, data, list(tensors), dialect)
+    source = _source(preparation, data, list(tensors), dialect)
     for part in known_columns(source, tensors):
         whole = without_missing("drop", preparation, part, source.label) if drop else part
         before, after = (len(next(iter(columns.values()))[0].numbers) for columns in (part, whole))
@@ -88,12 +88,13 @@ def read_rows(
 
 
 def _source(
-    windows: Windows | None, data: Data, tensors: list[str], dialect: Dialect | None, *, is_past: bool = False
+    known: Preparation, data: Data, tensors: list[str], dialect: Dialect | None, *, is_past: bool = False
 ) -> Source:
     """The columns or arrays of data, of a text or a series as in training; `is_past`: see `series_source`."""
+    windows = known.windows
     if windows is not None and windows.ahead is None and isinstance(data, str | os.PathLike):
         return text_source(Path(data), str(data), windows, is_past=is_past)
-    source = source_of(data, tensors, dialect)
+    source = source_of(data, tensors, dialect, known.dialect)
     if windows is None or windows.ahead is None or has_windows(source):
         return source
     return series_source(source, windows, is_past=is_past)

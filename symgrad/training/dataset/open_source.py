@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from symgrad.errors import DataError
 from symgrad.training.dataset.array_files import idx_source, npy_source, npz_source
 from symgrad.training.dataset.csv.csv_files import csv_source
-from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.frames import feather_source, parquet_source
+from symgrad.training.dataset.preparation import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,19 +31,22 @@ KNOWN_FORMATS = (
 )
 
 
-def open_source(path: Path, label: str, dialect: Dialect | None = None) -> Source:
+def open_source(
+    path: Path, label: str, dialect: Dialect | None = None, known: Dialect | None = None
+) -> Source:
     """The columns or arrays of a data file; `label` names it in messages.
 
-    `dialect` is what is known of a CSV file. Raises DataError.
+    `dialect` is what is said of a CSV file; where it leaves something open, `known` holds, which was said of
+    the file trained on. Raises DataError.
     """
+    said = dialect or Dialect()
     if not path.exists():
         remedy = f"looked for {path.absolute()}; a path in a spec is relative to its folder"
         raise DataError("there is no such file", at=label, remedy=remedy)
     if not path.is_file():
         raise DataError("is not a file", at=label, remedy=f"name one data file: {KNOWN_FORMATS}")
     if re.search(CSV_NAME, path.name.lower()):
-        return csv_source(path, label, dialect)
-    said = dialect or Dialect()
+        return csv_source(path, label, said.beside(known or Dialect()))
     if said != Dialect():
         key = next(key for key in ("header", "delimiter", "decimal") if getattr(said, key) is not None)
         remedy = "leave it out: only CSV files have one"

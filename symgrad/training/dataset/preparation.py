@@ -174,18 +174,48 @@ class Windows:
         return found
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """What is said of a CSV file: whether its first row names the columns, what divides its cells, and what
+    stands before decimals. None: that is to be seen."""
+
+    header: bool | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+
+    def beside(self, known: Dialect) -> Dialect:
+        """This, and what is known besides where it says nothing."""
+        return replace(known, **self.said)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What it says, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Dialect:
+        """What `said` gave. Raises TypeError or ValueError for anything else."""
+        found = cls(**record)
+        is_one = found.delimiter is None or (isinstance(found.delimiter, str) and len(found.delimiter) == 1)
+        if found.header not in (None, True, False) or found.decimal not in (None, ".", ",") or not is_one:
+            raise ValueError(f"a CSV file written by {record}")
+        return found
+
+
 @dataclass(frozen=True, eq=False)
 class Preparation:
     """What was learnt about each input and target. A tensor that is not named is taken as it is given.
 
     `drops_missing` where rows that miss a value were left out in training; `windows` where rows are cut of a
-    series, whose columns the tensors' are named after, or of a text.
+    series, whose columns the tensors' are named after, or of a text; `dialect` is what was said of
+    the CSV file.
     """
 
     inputs: Mapping[str, TensorPreparation] = field(default_factory=dict)
     targets: Mapping[str, TensorPreparation] = field(default_factory=dict)
     drops_missing: bool = False
     windows: Windows | None = None
+    dialect: Dialect = Dialect()
 
     @property
     def is_standardized(self) -> bool:
@@ -209,7 +239,8 @@ class Preparation:
             group: {n: t.to_json() for n, t in tensors.items()} for group, tensors in groups.items()
         }
         windows = {} if self.windows is None else {"windows": asdict(self.windows)}
-        return found | windows | ({"missing": "drop"} if self.drops_missing else {})
+        csv = {"csv": said} if (said := self.dialect.said) else {}
+        return found | windows | csv | ({"missing": "drop"} if self.drops_missing else {})
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Preparation:
@@ -219,4 +250,5 @@ class Preparation:
             for group in ("inputs", "targets")
         )
         windows = Windows.from_json(record["windows"]) if "windows" in record else None
-        return cls(inputs, targets, record.get("missing") == "drop", windows)
+        dialect = Dialect.from_json(record.get("csv", {}))
+        return cls(inputs, targets, record.get("missing") == "drop", windows, dialect)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from symgrad.training.dataset.column import Column, joined
+from symgrad.training.dataset.preparation import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -23,7 +24,8 @@ class Source:
     `parts(positions, words)` reads these columns some rows at a time; those in `words` as they are written,
     where the format is a text. `given` says which columns feed which tensor, where the data say it.
     `remedy` is the advice given when the names do not fit the spec; without `has_names` they are numbers.
-    Rows may be `windows` of a text or a series; others may stand in any order.
+    Rows may be `windows` of a text or a series; others may stand in any order. `dialect` is what was said of
+    a CSV file.
     """
 
     label: str
@@ -34,6 +36,7 @@ class Source:
     has_names: bool = True
     given: tuple[tuple[str, tuple[str, ...]], ...] = ()
     windows: Windows | None = None
+    dialect: Dialect = field(default_factory=Dialect)
 
     def read(self, positions: Sequence[int], words: Collection[int] = ()) -> list[Column]:
         """These columns or arrays, whole. No part at all: no columns."""

@@ -6,6 +6,7 @@ import bz2
 import csv
 import gzip
 import lzma
+import re
 import sys
 import zlib
 from array import array
@@ -19,9 +20,10 @@ import numpy as np
 from symgrad.errors import DataError
 from symgrad.training.dataset.cells import is_number
 from symgrad.training.dataset.column import Column
-from symgrad.training.dataset.csv.csv_layout import SPACES, CsvLayout, Dialect, layout_of
+from symgrad.training.dataset.csv.csv_layout import SPACES, CsvLayout, layout_of
 from symgrad.training.dataset.csv.plain_csv import plain_columns
-from symgrad.training.dataset.exactness import warn_of_loss
+from symgrad.training.dataset.exactness import warn_of_loss, warn_of_zero
+from symgrad.training.dataset.preparation import Dialect
 from symgrad.training.dataset.source import Source
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 PART = 1 << 14
 """So many rows are read at a time."""
+_SHORTEST_TINY = len("1e-324")
 OPENERS: dict[str, Callable[..., IO[str]]] = {
     ".gz": cast("Callable[..., IO[str]]", gzip.open),
     ".bz2": cast("Callable[..., IO[str]]", bz2.open),
@@ -41,8 +44,9 @@ OPENERS: dict[str, Callable[..., IO[str]]] = {
 
 def csv_source(path: Path, label: str, dialect: Dialect | None = None) -> Source:
     """The columns of a CSV file (also .gz, .bz2 and .xz), laid out as `layout_of` finds it."""
+    dialect = dialect or Dialect()
     with _text(path, label) as text:
-        layout = layout_of(text, label, dialect or Dialect())
+        layout = layout_of(text, label, dialect)
 
     def parts(positions: Sequence[int], words: Collection[int]) -> Iterator[list[Column]]:
         with _text(path, label) as text:
@@ -58,7 +62,7 @@ def csv_source(path: Path, label: str, dialect: Dialect | None = None) -> Source
                     texts |= {p for p, column in zip(positions, columns, strict=True) if column.words}
                 above += count
 
-    return Source(label, "column", layout.names, parts, has_names=layout.has_names)
+    return Source(label, "column", layout.names, parts, has_names=layout.has_names, dialect=dialect)
 
 
 @contextmanager
@@ -144,7 +148,7 @@ def _column(
     written = [_with_point(cell) for cell in cells] if layout.decimal == "," else cells
     found = _all_numbers(written)
     if found is not None:
-        _warn_of_a_long_integer(cells, found, place)
+        _warn_of_loss(cells, found, place)
         return Column(name, found, place)
     others = []
     for row, cell in enumerate(written):
@@ -152,7 +156,7 @@ def _column(
             numbers[row] = float(cell)
         else:
             others.append(row)
-    _warn_of_a_long_integer(cells, numbers, place)
+    _warn_of_loss(cells, numbers, place)
     return _with_words(Column(name, numbers, place), cells, others)
 
 
@@ -180,10 +184,15 @@ def _with_words(column: Column, cells: Sequence[str], rows: Sequence[int]) -> Co
     return replace(column, codes=codes, words=tuple(words))
 
 
-def _warn_of_a_long_integer(
+def _warn_of_loss(
     cells: Sequence[str], numbers: NDArray[np.float64], place: Callable[[int, int], str]
 ) -> None:
-    """Warn of the first integer with more digits than float64 holds."""
+    """Warn of the first integer with more digits than float64 holds, and of the first tiny number that it
+    takes for 0."""
+    for row in np.flatnonzero(numbers == 0).tolist():
+        if len(cells[row]) >= _SHORTEST_TINY and re.search("[1-9]", re.split("[eE]", cells[row])[0]):
+            warn_of_zero(cells[row].strip()[:40], "float64", place(row, 0))
+            break
     for row in np.flatnonzero(np.abs(numbers) > 2.0**53 - 1).tolist():
         number = _integer(cells[row].strip())
         if number is not None and number != float(number):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError, DataWarning, warn
@@ -14,22 +14,14 @@ from symgrad.training.dataset.cells import has_decimal_comma, is_meant_as_number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from symgrad.training.dataset.preparation import Dialect
+
 SEPARATORS = "\t;,|"
 """In the order of preference: those further back may stand within a cell."""
 SPACES = " "
 SAMPLE = 50
 _SEPARATOR_LINE = re.compile(r"""["']?sep=(.)["']?\s*""", re.IGNORECASE)
 _FOREIGN = {"{": "JSON", "[{": "JSON", "[[": "JSON", "<!": "HTML", "<html": "HTML", "<?xml": "XML"}
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """What is said of a CSV file: whether its first row names the columns, what divides its cells, and what
-    stands before decimals. None: that is to be seen."""
-
-    header: bool | None = None
-    delimiter: str | None = None
-    decimal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +83,11 @@ def layout_of(text: Iterable[str], label: str, dialect: Dialect) -> CsvLayout:
     first = next(filter(_is_filled, _split(lines[above:], separator, strict=True)), None)
     if first is None:
         raise DataError("the file is empty", at=label, remedy="give it one line per row")
-    _refuse_title(lines[above:], first, f"{label}:{above + 1}")
+    _refuse_title(lines[above:], first, f"{label}:{above + 1}", dialect.delimiter)
     decimal = dialect.decimal or _decimal(lines[above:], separator)
+    below = list(filter(_is_filled, _split(lines[above:], separator)))[1:]
     said = [name.strip() for row in _split([comment], separator) for name in row]
-    if _is_header(first, label, dialect.header):
+    if _is_header(first, below, label, dialect.header):
         names = tuple(cell.strip() for cell in first)
         return CsvLayout(label, separator, above, names, not _counts(first), True, decimal)
     if len(said) == len(first) and not any(map(is_number, said)):
@@ -111,14 +104,19 @@ def _refuse_foreign(lines: list[str], label: str) -> None:
             raise DataError(problem, at=f"{label}:1", remedy="save it as lines of numbers with a header")
 
 
-def _refuse_title(lines: list[str], first: list[str], at: str) -> None:
-    """Refuse a line above the header that has one cell, where the next has several."""
+def _refuse_title(lines: list[str], first: list[str], at: str, said: str | None) -> None:
+    """Refuse a line above the header that has one cell, where the next has several.
+
+    Where something is said to divide cells, all lines may be divided by something else.
+    """
     below = [line for line in lines if line.strip()][1:]
     if len(first) == 1 and below:
         width = len(next(_split(below, _separator(below))))
         if width > 1:
             problem = f"this line has 1 cell, the next has {width}"
             remedy = "leave out lines above the header, or begin them with '#'"
+            if said is not None:
+                remedy += f"; 'delimiter' of this file, or of that in training, is {said!r}"
             raise DataError(problem, at=at, remedy=remedy)
 
 
@@ -143,14 +141,15 @@ def _agreement(lines: list[str], separator: str) -> float:
     return widths.count(widths[0]) / len(widths) if widths and widths[0] > 1 else 0.0
 
 
-def _is_header(row: list[str], label: str, header: bool | None) -> bool:
+def _is_header(row: list[str], below: list[list[str]], label: str, header: bool | None) -> bool:
     """Some words, and no number but a column's own position (as data frames name columns).
 
-    A first row of nothing but such numbers is a guess, and so is one that counts from 1: they are warned of.
+    A first row of nothing but such numbers is a guess, and so is one that counts from 1, or by
+    one step where the rows `below` are unlike it: they are warned of.
     """
     if header is not None:
         return header
-    if not _counts(row):
+    if not _counts(row) and not _is_unlike(row, below):
         words = [cell for cell in row if cell.strip() and not is_number(cell)]
         positions = all(cell.strip() == str(n) for n, cell in enumerate(row) if is_number(cell))
         return positions and bool(words) and not any(map(is_meant_as_number, words))
@@ -168,6 +167,33 @@ def _counts(row: list[str]) -> bool:
     cells = [cell.strip() for cell in row]
     named = cells[1:] if cells and not cells[0] else cells
     return len(named) > 1 and any(named == [str(first + n) for n in range(len(named))] for first in (0, 1))
+
+
+def _is_unlike(row: list[str], below: list[list[str]]) -> bool:
+    """Whether a row goes up by one step, as years do, and the rows below hold other numbers than whole ones,
+    or go so nowhere, and not all of its numbers lie among theirs."""
+    if not below or not _is_series(row):
+        return False
+    named = slice(0 if row[0].strip() else 1, None)
+    rows = [other[named] for other in below if len(other) == len(row)]
+    if not all(_is_whole(cell) for other in rows for cell in other):
+        return True
+    columns = zip(row[named], *rows, strict=True)
+    is_among = all(min(map(float, c[1:])) <= float(c[0]) <= max(map(float, c[1:])) for c in columns if c[1:])
+    return not is_among and not any(map(_is_series, below))
+
+
+def _is_series(row: list[str]) -> bool:
+    """Whether a row is of whole numbers that rise by one step; that of two numbers is 1."""
+    named = row if not row or row[0].strip() else row[1:]
+    if len(named) < 2 or not all(map(_is_whole, named)):
+        return False
+    steps = {float(after) - float(before) for before, after in pairwise(named)}
+    return len(steps) == 1 and (steps == {1.0} if len(named) == 2 else min(steps) > 0)
+
+
+def _is_whole(cell: str) -> bool:
+    return is_number(cell) and float(cell).is_integer()
 
 
 def _split(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:

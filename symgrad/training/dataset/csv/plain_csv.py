@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 LARGEST = 2.0**53 - 1
 """Beyond it an integer may have more digits than float64 holds."""
+TINY = re.compile("[eE]-0*[1-9][0-9]{2}|0{300}")
+"""Such a number may be so small that float64 takes it for 0."""
 
 
 def plain_columns(
@@ -47,6 +50,8 @@ def plain_columns(
         return None
     found = {p: np.array(table[str(p)].to_numpy(), np.float64) for p in numbers}
     is_plain = all((np.abs(values) <= LARGEST).all() for values in found.values())
+    if any((values == 0).any() for values in found.values()) and TINY.search(text):
+        return None
     if table.num_rows != len(lines) or not is_plain:
         return None
     return {**found, **{p: tuple(table[str(p)].to_pylist()) for p in texts}}
