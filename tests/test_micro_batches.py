@@ -383,3 +383,20 @@ def test_the_judge_sees_pieces_of_sets_that_do_not_add_up(right, wrong, tmp_path
     module, case = bench(sets("mean(r**2) + mean(b**2)"), tmp_path, right, wrong)
     said = observed(module, "declarations", case)
     assert ("shares of all sets is not that of all points" in said) == bool(right)
+
+
+def test_a_number_beside_rows_is_the_same_in_every_piece(tmp_path):
+    beside = {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 2], "s": []},
+        "parameters": {"w": [2]},
+        "equations": {"y": "tanh(s * (x @ w))"},
+        "loss": "mean(y**2)",
+    }
+    whole = interpreted(written(beside, tmp_path))
+    pieces = interpreted(written(beside | {"train": {"micro_batch_size": 2}}, tmp_path))
+    assert pieces.MICRO_BATCH_SIZE == 2
+    data, w = (np.arange(10.0).reshape(5, 2), np.array(0.7)), np.array([0.3, -0.2])
+    (right, gradient), (value, found) = (m.loss_and_grad(m.unflatten(w), *data) for m in (whole, pieces))
+    assert (pieces.loss(pieces.unflatten(w), *data), value) == pytest.approx((right, right), rel=1e-14)
+    assert found.w == pytest.approx(gradient.w, rel=1e-14)

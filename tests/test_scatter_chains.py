@@ -131,10 +131,11 @@ def test_the_array_is_cleared_once(spec, optimizer):
     memory = stages.plan.memory_name(scattered[-1].target)
     with by_rows():
         lines = [line.strip() for line in stages.text.splitlines()]
-    whole, rows = f"{memory}[:] = 0", f"{memory}[n, "
-    assert (
-        sum(line == whole or (line.startswith(rows) and line.endswith("] = real(0)")) for line in lines) == 1
-    )
+    whole, entry = f"{memory}[:] = 0", f"{memory}["
+    cleared = [
+        line for line in lines if line == whole or (line.startswith(entry) and line.endswith("] = real(0)"))
+    ]
+    assert len(cleared) == 1
     for rows in (True, False):
         assert judge(spec, Random(SEED), by_rows=rows).kind == "right"
 

@@ -107,6 +107,7 @@ def test_a_gradient_that_is_not_finite_is_named_where_the_loss_is(build: Any) ->
         sg.train(spec, build(spec), data=data, progress=False)
 
 
+@pytest.mark.filterwarnings("ignore:.*so long a step leaves every minimum behind")
 def test_an_update_that_overflows_is_named_where_the_gradient_is_finite(build: Any) -> None:
     spec, data = slope(1e200), rows(0, bad=1)
     with pytest.raises(TrainingDivergedError, match="first of all, the optimiser's new b is -inf; lower"):

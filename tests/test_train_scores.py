@@ -150,9 +150,9 @@ def test_what_cannot_be_measured_is_refused_before_the_first_epoch(case: Any) ->
 def test_the_spec_says_what_is_measured_and_watched() -> None:
     spec = sg.read(
         "inputs: {x: [n, 2]}\ntargets: {t: [n, 1]}\nlayers: [dense(1)]\nloss: mse\n"
-        "train: {metrics: [r2, max_error], stop: {patience: 3, watch: r2}}\n"
+        "train: {metrics: [r2, neg_max_error], stop: {patience: 3, watch: r2}}\n"
     )
-    assert spec.train.metrics == ("r2", "max_error")
+    assert spec.train.metrics == ("r2", "neg_max_error")
     assert spec.train.stop == StopSpec(patience=3, watch="r2")
 
 

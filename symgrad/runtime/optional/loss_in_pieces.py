@@ -53,7 +53,8 @@ def _by_pieces(data: tuple[Any, ...]) -> Iterator[tuple[float, tuple[Any, ...]]]
     if rows <= MICRO_BATCH_SIZE:
         yield 1.0, (*data, *key)
         return
-    pairs = [(array, AXES[name][:1] == (BATCH_AXIS,)) for name, array in zip(names, given, strict=True)]
+    has_rows = [AXES[name][:1] == (BATCH_AXIS,) for name in names]
+    pairs = [(a if own else value, own) for a, value, own in zip(given, data, has_rows, strict=True)]
     for start in range(0, rows, MICRO_BATCH_SIZE):
         part = slice(start, min(start + MICRO_BATCH_SIZE, rows))
         drawn = tuple((seed, step, start) for seed, step, _ in key)

@@ -22,5 +22,5 @@ def _by_pieces(data: tuple[Any, ...]) -> Iterator[tuple[float, tuple[Any, ...]]]
     units = [rows[FREE_AXES.index(axis)] // shares if isinstance(axis, str) else 0 for axis in firsts]
     for start in range(0, shares, once):
         stop = min(start + once, shares)
-        pairs = zip(given, units, strict=True)
-        yield (stop - start) / shares, tuple(a[start * u : stop * u] if u else a for a, u in pairs)
+        pairs = zip(given, data, units, strict=True)
+        yield (stop - start) / shares, tuple(a[start * u : stop * u] if u else value for a, value, u in pairs)
