@@ -37,7 +37,7 @@ def main() -> int:
 def _row(name: str, row: tuple[Proof, ...]) -> str:
     """One line, and one more for everything that needs words."""
     cells = "".join(f"{proof.word:>16}{proof.seconds:8.2f}" for proof in row)
-    units = "" if row[-1].units is None else f"{row[-1].units:10.2f}"
+    units = "" if row[-1].units is None else f"{row[-1].units:10.4g}"
     words = [f"\n    {proof.verdict}" for proof in row if proof.word != proof.verdict]
     return f"{name:32}{cells}{units}{''.join(words)}"
 

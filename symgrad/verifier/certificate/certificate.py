@@ -116,7 +116,8 @@ def _entry(ball: Ball, value: float, unit: np.dtype[Any]) -> dict[str, Any]:
         error = math.nextafter(bound, math.inf) if bound else 0.0
         size = max(abs(float(ball.value.mid())), float(np.finfo(unit).tiny))
         ulp = float(np.spacing(np.asarray(size, dtype=unit)))
-        return {**written, "ulps": math.ceil(1000 * error / ulp) / 1000}
+        units = 1000 * error / ulp
+        return {**written, "ulps": math.ceil(units) / 1000 if math.isfinite(units) else math.inf}
 
 
 def _numbers(array: Array) -> dict[str, Any]:
