@@ -96,6 +96,7 @@ class Stages:
         """Forms that neither overflow nor lose digits, found across equations."""
         primal = stabilise(self.formulas)
         check_micro_batches(self.model, primal)
+        check_parts(self.model)
         return check_recurrences(primal)
 
     @stage("Program → Program")
@@ -187,7 +188,6 @@ class Stages:
     @stage("Program → Program")
     def in_parts(self) -> Program:
         """Recurrences in parts of some steps, which the gradient computes again."""
-        check_parts(self.model, self.laid_out)
         asked = self.model.spec.train.steps_at_once
         return with_parts(self.laid_out, asked.steps) if asked else self.laid_out
 

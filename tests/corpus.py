@@ -120,6 +120,20 @@ OTHERS: Corpus = {
         "inputs": {"x": {"axes": ["batch"], "classes": 5}, "w": {"axes": ["batch"], "classes": 4}},
         "equations": {"h": "factorization(x, w, 2)", "y": "dense(h, 3)"},
     },
+    "steps_in_parts": {
+        "inputs": {"x": ["batch", 5, 4]},
+        "equations": {
+            "h": "gru(x, 2, bidirectional=true)",
+            "g": "lstm(h, 2)",
+            "y": "dense(global_avg_pool(g), 3)",
+        },
+        "train": {"steps_at_once": 2},
+    },
+    "steps_in_parts_of_any_number": {
+        "inputs": {"x": ["batch", "T", 4]},
+        "equations": {"h": "rnn(x, 2)", "y": "dense(last(h), 3)"},
+        "train": {"steps_at_once": 2},
+    },
     "layer_rows_of_lengths": {
         "inputs": {"x": ["batch", 3, 4], "L": ["batch"]},
         "equations": {

@@ -45,6 +45,30 @@ def test_a_sum_over_rows_keeps_its_digits() -> None:
     assert off[ROWS] > 10 * off[1024], "added up in order, the numbers should lose digits"
 
 
+@pytest.mark.parametrize("steps_at_once", [1, 2, None])
+def test_a_sum_over_rows_and_steps_keeps_its_digits(steps_at_once: int | None) -> None:
+    """In parts of a recurrence as without them."""
+    rows, steps, slope = 20_000, 3, np.float32(0.1)
+    spec = {
+        **spec_of(),
+        "inputs": {"x": ["n", steps, 1]},
+        "targets": {"t": ["n", steps, 1]},
+        "equations": {"y[n,t,i]": "0.5 * y[n,t-1,i] + x[n,t,i] + b[i]", "y[n,-1,i]": "0"},
+        "loss": "sum(y * t)",
+        "train": {"steps_at_once": steps_at_once},
+    }
+    module = interpreted(stages_of(read(spec)).text)
+    assert module.BLOCK == 1024
+    off = {}
+    for module.BLOCK in (1024, rows):
+        x, t = (np.full((rows, steps, 1), value, np.float32) for value in (0.3, slope))
+        _, gradients = module.loss_and_grad(module.init_params(), x, t)
+        right = rows * (1 + 1.5 + 1.75) * np.float64(slope)
+        off[module.BLOCK] = abs(gradients.b[0] / right - 1)
+    assert off[1024] < 2e-5
+    assert off[rows] > 4 * off[1024], "added up in order, the numbers should lose digits"
+
+
 def test_double_precision_is_added_up_in_order() -> None:
     assert "BLOCK" not in stages_of(read(spec_of("float64"))).text
 

@@ -45,7 +45,7 @@ def _runs(plan: Plan) -> list[list[str]]:
 
 def _carried(step: Step) -> list[str]:
     """What a loop over steps makes beside its equations."""
-    return [tensor.name for tensor in step.carried] if isinstance(step, LoopNest) else []
+    return [tensor.name for tensor in step.all_carried] if isinstance(step, LoopNest) else []
 
 
 def test_every_tensor_is_made_before_it_is_read(plan: Plan) -> None:

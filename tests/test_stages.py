@@ -64,7 +64,9 @@ def _results(
 ) -> dict[str, np.ndarray]:
     values = interpret(program, arrays, sizes)
     gradients = {f"∂{g.of}": values[g.name] for g in program.gradients}
-    found = {name: _as_declared(program, name, values[name]) for name in program.results & values.keys()}
+    in_parts = {t.name for t in program.tensors if any(axis.of_parts for axis in t.axes)}
+    names = program.results & values.keys() - in_parts
+    found = {name: _as_declared(program, name, values[name]) for name in names}
     return found | gradients
 
 

@@ -29,14 +29,16 @@ class Axis:
     """A size, a free name whose size the data decides, or a named size.
 
     One whose size follows from those of free axes has it as a `form`, and bears its text as a name.
-    One that is `of_parts` counts the parts of a recurrence, which are computed one after another: all that
-    runs over it is computed in one loop.
+    One that is `of_parts` counts the parts of a recurrence, by whose name they are told from those of others:
+    they are computed one after another, and all that runs over it is computed in one loop. One that is
+    `within` another counts the steps of a part, of which the last one has those alone that the other has.
     """
 
     name: str | None
     size: int | None
     form: SizeForm | None = None
-    of_parts: bool = False
+    of_parts: str = ""
+    within: Axis | None = None
 
     @staticmethod
     def of(size: Whole, name: str | None = None) -> Axis:
@@ -59,6 +61,11 @@ class Axis:
         return self.size is None
 
     @property
+    def at_large(self) -> Axis:
+        """The axis of its size that counts nothing in particular."""
+        return Axis(self.name, self.size, self.form) if self.of_parts or self.within else self
+
+    @property
     def label(self) -> int | str:
         """The size, or the name of a free axis."""
         return self.size if self.size is not None else str(self.name)
@@ -79,7 +86,8 @@ class Axis:
 
     def fits(self, other: Axis) -> bool:
         """Whether the two always have the same size."""
-        return self.size == other.size and (self.size is not None or self.name == other.name)
+        is_alike = self.size == other.size and self.within == other.within
+        return is_alike and (self.size is not None or self.name == other.name)
 
     def is_shorter(self, other: Axis) -> bool:
         """Whether the two differ and this is never the longer one."""
@@ -119,7 +127,7 @@ def span(
     index: sp.Expr, loops: Mapping[sp.Symbol, Axis], sizes: Mapping[sp.Symbol, Whole]
 ) -> tuple[Whole, Whole]:
     """The least and the greatest value of an affine form of loops' indices and of sizes."""
-    form = index.replace(leading, lambda inner: inner)
+    form, loops = _over_whole_steps(index.replace(leading, lambda inner: inner), loops)
     constant, terms = form.as_coeff_Add()
     lowest: Whole = int(constant)
     highest: Whole = int(constant)
@@ -132,6 +140,19 @@ def span(
             size = int(factor) * sizes[symbol]
             lowest, highest = lowest + size, highest + size
     return lowest, highest
+
+
+def _over_whole_steps(
+    form: sp.Expr, loops: Mapping[sp.Symbol, Axis]
+) -> tuple[sp.Expr, Mapping[sp.Symbol, Axis]]:
+    """An affine form of parts and of steps in each as one of the steps that these are `within`."""
+    for step, axis in [*loops.items()]:
+        if axis.within is not None and step in form.free_symbols:
+            part = next(index for index, other in loops.items() if other.of_parts)
+            told = sp.expand(form.xreplace({step: step - axis.size * part}))
+            if part not in told.free_symbols:
+                form, loops = told, {**loops, step: axis.within}
+    return form, loops
 
 
 def room(

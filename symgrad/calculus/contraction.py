@@ -187,12 +187,15 @@ def as_stacked_product(equation: Equation, around: Collection[sp.Symbol] = ()) -
     factor, *both = found
     target = Entry(equation.target, equation.indices)
     loops = {loop.index for loop in equation.loops} - {*around}
+    may_be_fewer = {loop.index for loop in equation.loops if loop.axis.within is not None}
     possible = [
         StackedProduct(factor, target, left, right, *groups, skips_zeros=skipped is not None)
         for left, right in (both, both[::-1])
         if skipped in (None, left)
-        for search in (_of_single_indices, _of_what_lies_behind)
-        for groups in search(target, left, right, loops)
+        for groups in (
+            *_of_single_indices(target, left, right, loops),
+            *_of_what_lies_behind(target, left, right, loops, may_be_fewer),
+        )
     ]
     return max(possible, key=lambda p: multiplications(equation, p), default=None)
 
@@ -224,7 +227,9 @@ def _of_single_indices(target: Entry, left: Entry, right: Entry, loops: set[sp.S
             yield (row,), (sum_,), (columns,)
 
 
-def _of_what_lies_behind(target: Entry, left: Entry, right: Entry, loops: set[sp.Symbol]) -> Iterator[Groups]:
+def _of_what_lies_behind(
+    target: Entry, left: Entry, right: Entry, loops: set[sp.Symbol], may_be_fewer: Collection[sp.Symbol]
+) -> Iterator[Groups]:
     """Groups of indices that are all of what lies behind some place in each tensor."""
     entries = (target, left, right)
     uses = {i: [sum(i in indices_in(index) for index in e.indices) for e in entries] for i in loops}
@@ -238,9 +243,15 @@ def _of_what_lies_behind(target: Entry, left: Entry, right: Entry, loops: set[sp
             and of_left in ((*rows, *inner), (*inner, *rows))
             and of_right in ((*inner, *columns), (*columns, *inner))
         )
+        is_whole = all(_begins_with_steps(block, may_be_fewer) for block in (of_target, of_left, of_right))
         lie_behind = all(i in matrix for block in blocks for i in block[_places_before(block, matrix) :])
-        if rows and inner and columns and arranged and lie_behind:
+        if rows and inner and columns and arranged and lie_behind and is_whole:
             yield rows, inner, columns
+
+
+def _begins_with_steps(block: Group, steps: Collection[sp.Symbol]) -> bool:
+    """Whether steps of parts, of which the last may have fewer, come first in a block: it has no gap then."""
+    return not any(i in steps for i in block[1:])
 
 
 def _places_before(block: Group, matrix: set[sp.Symbol]) -> int:

@@ -304,7 +304,7 @@ class Program:
         """The axes whose sizes the data decides: those of tensors, then those that loops alone run over."""
         of_tensors = (axis for tensor in self.tensors for axis in tensor.axes)
         of_loops = (loop.axis for equation in self.equations for loop in equation.loops)
-        return tuple(dict.fromkeys(axis for axis in (*of_tensors, *of_loops) if axis.is_free))
+        return tuple(dict.fromkeys(axis.at_large for axis in (*of_tensors, *of_loops) if axis.is_free))
 
     @cached_property
     def extents(self) -> Mapping[sp.Symbol, Whole]:

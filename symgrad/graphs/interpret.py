@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.calculus.program import Equation, Program
+    from symgrad.calculus.program import Equation, Loop, Program
 
 Numbers: TypeAlias = "NDArray[Any]"
 
@@ -113,7 +113,17 @@ class _Calculator:
             for place, (loop, size) in enumerate(zip(loops, shape, strict=True))
         }
         terms = np.broadcast_to(self._number(equation.body, index), shape)
+        for loop in (loop for loop in loops if loop.axis.within is not None):
+            terms = np.where(self._is_step(loop, loops, index), terms, 0)
         self.arrays[equation.target] = self._reduced(equation, terms, index)
+
+    def _is_step(
+        self, loop: Loop, loops: Sequence[Loop], index: Mapping[sp.Basic, Numbers]
+    ) -> NDArray[np.bool]:
+        """Which steps of parts there are: the last part may have fewer."""
+        part = next(index[other.index] for other in loops if other.axis.of_parts)
+        count = self._size(loop.axis.within.extent) if loop.axis.within else 0
+        return np.asarray(part * self._size(loop.axis.extent) + index[loop.index] < count)
 
     def go_on(self, recurrence: Recurrence) -> None:
         """Define what a recurrence makes. Each time all of it is computed, one step more of it is right."""
@@ -138,7 +148,12 @@ class _Calculator:
                 steps[:-1] = source[1:]
             else:
                 steps[1:] = source[:-1]
-        steps[-1 if carried.back else 0] = self.arrays[carried.start] if carried.start else 0
+        start = self.arrays[carried.start] if carried.start else np.zeros(steps.shape[1:])
+        steps[-1 if carried.back else 0] = start
+        axis = self.program.tensor[name].axes[carried.along]
+        if carried.back and axis.within is not None:  # the last part may end before its last step
+            last = (self._size(axis.within.extent) - 1) % len(steps)
+            steps[last, -1] = start[-1]
         self.arrays[name] = array
 
     def _reduced(self, equation: Equation, terms: Numbers, index: Mapping[sp.Basic, Numbers]) -> Numbers:

@@ -15,9 +15,11 @@ NUMBERS = ("2", "3", "0.5", "1.5", "0.25", "1", "1/3", "4", "0.1", "1e-2", "7", 
 
 
 def steps_at_once(random: Random, steps: int) -> dict[str, int]:
-    """Settings of training by which recurrences of so many steps are computed in parts, or none."""
-    parts = [size for size in range(1, steps) if steps % size == 0]
-    return {"steps_at_once": random.choice(parts)} if parts and random.random() < PARTED else {}
+    """Settings of training by which recurrences of so many steps are computed in parts, or none.
+
+    The last part may have fewer steps; where data decide how many there are, all may be one part's.
+    """
+    return {"steps_at_once": random.randint(1, steps + 1)} if random.random() < PARTED else {}
 
 
 class Draw:

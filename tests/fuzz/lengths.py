@@ -37,7 +37,7 @@ def lengths_spec(random: Random) -> dict[str, Any]:
     outputs = ["y", now] if draw.chance(0.5) else ["y"]
     if not any("lengths=n" in formula for formula in equations.values()):
         equations["y"] = f"last({now}, lengths=n)"
-    parts = {} if is_free else steps_at_once(random, steps)
+    parts = steps_at_once(random, steps)
     return {
         "name": "lengths",
         "dtype": "float64",

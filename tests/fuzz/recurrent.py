@@ -364,7 +364,7 @@ def spec_of(draw: Recurrences, names: list[str]) -> Spec:
     axes = {} if draw.has_free_steps else {"T": draw.count}
     given = [name for name in draw.inputs if draw.chance(0.4)]
     goes_on = any(BEFORE.search(formula) for formula in draw.equations.values())
-    parts = steps_at_once(draw.random, draw.count) if goes_on and not draw.has_free_steps else {}
+    parts = steps_at_once(draw.random, draw.count) if goes_on else {}
     return {
         "name": "recurrent",
         "dtype": "float64",

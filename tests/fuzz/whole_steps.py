@@ -261,7 +261,7 @@ def whole_steps_spec(random: Random) -> Spec:
     known = " ".join([*equations.values(), *map(str, draw.networks.values())])
     parameters = {name: said for name, said in draw.parameters.items() if name in known}
     loss = " + ".join(f"mean(({name} - {0.1 * n:.1f})**2)" for n, name in enumerate(outputs, 1))
-    pieces = {} if draw.has_free_steps else steps_at_once(random, draw.count)
+    pieces = steps_at_once(random, draw.count)
     return {
         "name": "whole_steps",
         "dtype": "float64",

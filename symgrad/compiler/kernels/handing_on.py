@@ -47,7 +47,7 @@ def begin(tensor: Tensor, builder: LoopBuilder) -> None:
     """Write what a recurrence starts with, before its loop."""
     carried, loops = carried_of(tensor), loops_beside(tensor)
     axis = tensor.axes[carried.along]
-    first = axis.extent - 1 if carried.back else sp.Integer(0)
+    first = builder.term(axis) - 1 if carried.back else sp.Integer(0)
     others = _others(tensor)
     outside = builder.depth
     for loop in loops:

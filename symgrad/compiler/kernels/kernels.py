@@ -37,7 +37,7 @@ from symgrad.compiler.kernels.instructions import (
     walk,
     without_notes,
 )
-from symgrad.compiler.kernels.loop_builder import LoopBuilder
+from symgrad.compiler.kernels.loop_builder import COUNT, LoopBuilder
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index
 from symgrad.compiler.planning.loop_orders import AROUND, ROW, entries_of, numbered_index
 from symgrad.compiler.planning.plan import LoopNest, Plan
@@ -200,18 +200,21 @@ class _Writer(LoopBuilder):
         loops = (*around, *nest.loops)
         for tensor in nest.carried:
             begin(tensor, self)
-        opened: list[tuple[int, list[_Reduced]]] = []
+        opened: list[tuple[int, list[_Reduced], list[Equation]]] = []
         for number, loop in enumerate(nest.loops, len(around)):
             reduced = [r for e in nest.equations if (r := self.reduced.get(e.target)) and r.depth == number]
-            opened.append((self.depth, reduced))
+            in_blocks = [e for e in nest.equations if self._is_in_blocks(e, loop)]
+            opened.append((self.depth, reduced, in_blocks))
             for started in sorted(reduced, key=lambda r: r.in_memory):
                 self._start(started)
-            if in_blocks := [r.equation for r in reduced if self._block(r.equation)]:
-                self._begin_blocks(loop, in_blocks)
+            if in_blocks:
+                self._begin_blocks(loop, in_blocks, loops[:number])
             elif nest.back:
                 loop_back(loop, self)
             else:
                 self.loop(loop, self._size_at_run_time(loop, nest, loops) if is_top else None)
+        if nest.counted is not None:
+            self.count_steps(nest.loops[0], nest.counted)
         self._parts(nest, loops)
         if nest.products:
             self._product(nest.equations[0], len(loops))
@@ -219,31 +222,39 @@ class _Writer(LoopBuilder):
             self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
         for tensor in nest.carried:
             hand_on(tensor, nest.loops[0], self)
-        for depth, reduced in reversed(opened):
-            if in_blocks := [r.equation for r in reduced if self._block(r.equation)]:
-                self._end_blocks(depth, in_blocks)
+        for number, (depth, reduced, in_blocks) in reversed([*enumerate(opened, len(around))]):
+            if in_blocks:
+                self._end_blocks(depth, in_blocks, loops[:number])
             self.close(depth)
             for complete in reduced:
                 self._store(complete)
 
-    def _begin_blocks(self, rows: Loop, sums: Sequence[Equation]) -> None:
+    def _begin_blocks(self, rows: Loop, sums: Sequence[Equation], around: Sequence[Loop]) -> None:
         """Open a loop over blocks of rows, each of which begins with 0, and one over the rows of it."""
         first, size = self.fresh("first"), self.extent(rows)
         self.begin(ForRange(first, size, step=BLOCK))
         for equation in sums:
-            self._clear(self._block(equation), equation.free)
+            outside = self._loop_over_entries(equation, around)
+            self.put(Assign(self._gathered(equation), Typed(Literal(0))))
+            self.close(outside)
         end = Applied("min", (Summed(((False, first), (False, BLOCK))), size))
         self.begin(ForRange(self.indices[rows.index], end, start=first))
 
-    def _end_blocks(self, depth: int, sums: Sequence[Equation]) -> None:
+    def _end_blocks(self, depth: int, sums: Sequence[Equation], around: Sequence[Loop]) -> None:
         """Close the loop over the rows of a block, and add to the sums what was gathered in it."""
         self.close(depth + 1)
         for equation in sums:
-            outside = self.depth
-            for loop in equation.free:
-                self.loop(loop)
+            outside = self._loop_over_entries(equation, around)
             self.put(Add(self._target(equation), self._gathered(equation)))
             self.close(outside)
+
+    def _loop_over_entries(self, equation: Equation, around: Sequence[Loop]) -> int:
+        """Open loops over those entries of a target that loops around it leave; how many were open before."""
+        outside = self.depth
+        for loop in equation.free:
+            if loop not in around:
+                self.loop(loop)
+        return outside
 
     def _clear(self, tensor: str, loops: Sequence[Loop], row: tuple[sp.Expr, ...] = ()) -> None:
         """Entry by entry, 0 in a tensor over these loops, or in a row of it."""
@@ -257,6 +268,11 @@ class _Writer(LoopBuilder):
         """Loops over all entries that the target of an equation has in a row."""
         axes = self.plan.program.tensor[equation.target].axes[1:]
         return tuple(Loop(numbered_index(number), axis) for number, axis in enumerate(axes))
+
+    def _is_in_blocks(self, equation: Equation, loop: Loop) -> bool:
+        """Whether an equation gathers a block of the rows that a loop is over."""
+        is_over_rows = loop in equation.bound and is_over(loop, self.plan.rows)
+        return is_over_rows and bool(self._block(equation))
 
     def _block(self, equation: Equation) -> str:
         """The memory in which an equation gathers a block of rows; empty where it does not."""
@@ -304,7 +320,7 @@ class _Writer(LoopBuilder):
         found = as_stacked_product(equation, AROUND)
         if found is None:
             raise InternalError(f"no product of matrices: {equation}")
-        extents = {loop.index: loop.axis.extent for loop in equation.loops}
+        extents = {loop.index: self.term(loop.axis) for loop in equation.loops}
         left, right = (self._matrix(entry, found, extents) for entry in (found.left, found.right))
         into = Entry(self._block(equation) or equation.target, equation.indices)
         target = replace(self._matrix(into, found, extents), transposed=False)
@@ -316,14 +332,16 @@ class _Writer(LoopBuilder):
     def _matrix(self, entry: Entry, found: StackedProduct, extents: Mapping[sp.Symbol, sp.Expr]) -> Matrix:
         """An operand of a product: what a tensor has at the indices that are none of its matrix."""
         chosen = [self._chosen(i, found, extents) for i in self._in_memory(entry).indices]
-        while chosen and chosen[-1] is None:
-            chosen.pop()
         array = Variable(self.names[entry.tensor])
         groups = found.groups(entry)
         shape: tuple[Expression, ...] = ()
         if any(len(group) > 1 for group in groups):
             sizes = (sp.prod(extents[i] for i in group) for group in groups)
             shape = tuple(lowered_index(size, self.known) for size in sizes)
+            if all(part in (None, self._steps_of_part) for part in chosen):
+                chosen = []  # what a view of this shape has, from the beginning on
+        while chosen and chosen[-1] is None:
+            chosen.pop()
         section = ArraySection(array, tuple(chosen)) if chosen else array
         return Matrix(section, shape, found.is_transposed(entry))
 
@@ -332,13 +350,18 @@ class _Writer(LoopBuilder):
     ) -> Expression | Stretch | None:
         """What a matrix has of an axis: all of it, some of it, or one place."""
         if index in found.matrix:
-            return None
+            return self._steps_of_part if extents[index] == COUNT else None
         moved = start_of(index, found.matrix)
         if moved is None:
             return self.index(index)
         own, start = moved
         ends = (lowered_index(place, self.known) for place in (start, start + extents[own]))
         return Stretch(*ends)
+
+    @property
+    def _steps_of_part(self) -> Stretch | None:
+        """What a matrix has of an axis of steps of which the last part has fewer: those of this part."""
+        return Stretch(Literal(0), self.known[COUNT]) if COUNT in self.known else None
 
     def _start(self, reduced: _Reduced) -> None:
         equation = reduced.equation
@@ -350,7 +373,9 @@ class _Writer(LoopBuilder):
         elif equation.onto or equation.target in self.plan.tiled:
             return
         elif self._block(equation):
-            self._clear(equation.target, equation.free)
+            outside = self._loop_over_entries(equation, reduced.loops[: reduced.depth])
+            self.put(Assign(self._target(equation), Typed(Literal(0))))
+            self.close(outside)
         elif equation.target in self.plan.looked_up:
             cleared = (equation.target, self.plan.looked_up[equation.target])
             self.put(Invoke("clear_rows", tuple(Variable(self.names[name]) for name in cleared)))
@@ -408,7 +433,9 @@ class _Writer(LoopBuilder):
     def _sizes(self) -> tuple[str, ...]:
         read = (part for e in self.equations for part in (e.body, *e.indices))
         inside = {s.name for part in read for s in part.free_symbols if s.is_positive}
-        free = [loop.axis.name for loop in (*self.loops, *self.cleared, *self.handed) if loop.axis.is_free]
+        loops = (*self.loops, *self.cleared, *self.handed)
+        axes = (axis for loop in loops for axis in (loop.axis, loop.axis.within) if axis is not None)
+        free = [axis.name for axis in axes if axis.is_free]
         return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
 
     @property
@@ -439,7 +466,7 @@ class _Writer(LoopBuilder):
     def _length(self, loop: Loop, equations: Sequence[Equation]) -> Expression | None:
         """The size of its axis as an array has it that these equations read or make."""
         targets = (Entry(e.target, e.indices) for e in equations)
-        for entry in (*targets, *entries_of(equations)):
+        for entry in (*targets, *entries_of(equations)) if loop.axis.within is None else ():
             axes, indices = self.plan.axes_in_memory(entry.tensor), self._in_memory(entry).indices
             for number, (index, axis) in enumerate(zip(indices, axes, strict=True)):
                 if index == loop.index and axis.fits(loop.axis) and entry.tensor not in self.local:

@@ -5,27 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.terms import Entry
+from symgrad.calculus.terms import Entry, extent_symbol
 from symgrad.compiler.kernels.instructions import (
+    Applied,
     Assign,
     Cell,
     Expression,
     ForRange,
     Instruction,
     Literal,
+    Summed,
     Variable,
     When,
 )
 from symgrad.compiler.kernels.invariants import collect_fixed, repeated_calls
-from symgrad.compiler.kernels.lowering import Lowering, lowered_index
+from symgrad.compiler.kernels.lowering import Lowering, lowered_index, product
+from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     import sympy as sp
 
+    from symgrad.calculus.axes import Axis
     from symgrad.calculus.program import Loop
 
+COUNT = extent_symbol("_count")
+"""How many steps the part has that is being computed."""
 INDEX_NAMES = ("n", "i", "j", "k", "l", "m", "p", "q", "r", "u", "v", "w")
 
 
@@ -77,8 +83,24 @@ class LoopBuilder:
         self.begin(ForRange(self.indices[loop.index], size or self.extent(loop)))
 
     def extent(self, loop: Loop) -> Expression:
-        """The size of its axis."""
+        """How often it runs."""
+        if loop.axis.within is not None:
+            return self.known[COUNT]
         return Literal(loop.axis.size) if loop.axis.size else Variable(self.extents[str(loop.axis.name)])
+
+    def term(self, axis: Axis) -> sp.Expr:
+        """The size of an axis as a term, which is known: of steps in a part, how many this part has."""
+        return COUNT if axis.within is not None else axis.extent
+
+    def count_steps(self, parts: Loop, axis: Axis) -> None:
+        """Write how many steps a part has, where the last one may have fewer: at the beginning of a part."""
+        if axis.size is None or axis.within is None:
+            raise InternalError(f"{axis} has the same number in each part")
+        count = self.fresh("steps")
+        before = product([Literal(axis.size), self.indices[parts.index]])
+        left = Summed(((False, lowered_index(axis.within.extent, self.known)), (True, before)))
+        self.put(Assign(count, Applied("min", (Literal(axis.size), left))))
+        self.known[COUNT] = count
 
     def begin(self, loop: ForRange | When) -> None:
         """Open a loop that has no instructions yet, or what is done under a condition."""

@@ -52,6 +52,7 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", 
         if equation.onto and equation.target in places:
             places[equation.onto], shared[equation.onto] = places[equation.target], equation.target
     by_rows = frozenset[str]() if columns else held_by_rows(program, phases)
+    by_rows |= {block for name, block in blocks.items() if name in by_rows}
     plan = Plan(
         program, phases, places, (), offset, shared, blocks, rows, columns, by_rows, _added_by_rows(phases)
     )

@@ -14,7 +14,7 @@ from symgrad.passes.scattering.tilings import tiled
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.axes import Axes, Axis
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation, Loop, Program, Tensor
 
@@ -58,6 +58,13 @@ class LoopNest:
     def all_carried(self) -> tuple[Tensor, ...]:
         """All that is carried from turn to turn of its loops."""
         return tuple(tensor for nest in self.recurrences for tensor in nest.carried)
+
+    @property
+    def counted(self) -> Axis | None:
+        """Where it is a loop over parts, the axis of the steps in each if the last part may have fewer."""
+        loops = (loop for e in self.equations for loop in e.loops if loop.axis.within is not None)
+        is_over_parts = bool(self.loops) and bool(self.loops[0].axis.of_parts)
+        return next((loop.axis for loop in loops if is_over_parts), None)
 
     @property
     def has_products(self) -> bool:

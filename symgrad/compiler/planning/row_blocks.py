@@ -25,12 +25,16 @@ BLOCK_ROWS = 1024
 def sums_in_blocks(step: Step, rows: str) -> Iterator[Equation]:
     """The equations of a nest over rows, an axis without a size, that sum over these entry by entry.
 
-    What is scattered comes to each entry by chance.
+    So may nests in each part of a recurrence. What is scattered comes to each entry by chance.
     """
-    if isinstance(step, LoopNest) and step.loops and is_over(step.loops[0], rows):
-        for equation in step.equations:
+    if not isinstance(step, LoopNest) or not step.loops:
+        return
+    nests = step.body if step.loops[0].axis.of_parts else (step,)
+    for nest in (nest for nest in nests if isinstance(nest, LoopNest)):
+        own = nest.loops if nest is not step else nest.loops[:1]
+        for equation in nest.equations:
             is_sum = equation.reduction == "sum" and not equation.scatters and bool(equation.indices)
-            if is_sum and step.loops[0] in equation.bound:
+            if is_sum and any(is_over(loop, rows) and loop in equation.bound for loop in own):
                 yield equation
 
 

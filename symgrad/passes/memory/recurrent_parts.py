@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
-from sympy import divisors
 
 from symgrad.calculus.axes import Axis
 from symgrad.calculus.editing import ProgramEditor
@@ -34,33 +33,20 @@ if TYPE_CHECKING:
 PART, STEP = index_symbol("_part"), index_symbol("_step")
 
 
-def check_parts(model: Model, program: Program) -> None:
-    """Demand that recurrences can be computed in the parts that a spec asks for.
+def check_parts(model: Model) -> None:
+    """Demand that a spec which asks for parts has recurrences.
 
     Raises:
-        SpecError: saying which cannot, and what would do.
+        SpecError: it has none.
     """
     asked = model.spec.train.steps_at_once
-    if asked is None:
-        return
-    along = {name: program.tensor[name].axes[carried.along] for name, carried in program.carried.items()}
-    if not model.carried:
+    if asked is not None and not model.carried:
         problem, remedy = "nothing goes on from step to step here", "leave steps_at_once out"
         raise SpecError(problem, at=asked.at, remedy=remedy)
-    for name, axis in along.items():
-        steps, source = axis.size, program.carried[name].source
-        if steps is None:
-            problem = f"how many steps '{source}' has, only the data decide"
-            raise SpecError(problem, at=asked.at, remedy=f"give {axis} a size, or leave steps_at_once out")
-        if steps > asked.steps and steps % asked.steps:
-            problem = f"the {steps} steps of '{source}' are no parts of {asked.steps} steps each"
-            near = sorted(divisors(steps), key=lambda divisor: abs(divisor - asked.steps))[:2]
-            remedy = f"expected a number that divides {steps}, as {' or '.join(map(str, sorted(near)))}"
-            raise SpecError(problem, at=asked.at, remedy=remedy)
 
 
 def with_parts(program: Program, steps: int) -> Program:
-    """The program whose recurrences are computed in parts of so many steps, where these divide their axis."""
+    """The program whose recurrences are computed in parts of so many steps, the last one of those left."""
     found = _Parts(program, steps)
     return found.run() if found.groups else program
 
@@ -69,12 +55,15 @@ def with_parts(program: Program, steps: int) -> Program:
 class _Group:
     """Equations that are computed in the same parts, by target, with the index of each that counts steps.
 
-    `along` is the axis of steps, by the tensors that they make or that are `carried` between them. Of the
-    groups `again`, which are forward, each part of this one forms anew what it needs. What is carried has, in
-    each part, `begun` with one tensor and `ended` with another.
+    The axis of the `whole` becomes one of `parts` and one of `inside`. `along` is the axis of steps, by the
+    tensors that they make or that are `carried` between them. Of the groups `again`, which are forward, each
+    part of this one forms anew what it needs. What is carried has, in each part, `begun` with one tensor and
+    `ended` with another.
     """
 
-    axis: Axis
+    whole: Axis
+    parts: Axis
+    inside: Axis
     carried: tuple[str, ...]
     is_forward: bool
     steps: dict[str, sp.Symbol]
@@ -148,12 +137,15 @@ class _Parts:
         for part in in_order(self.program, self.program.equations):
             if not isinstance(part, Recurrence) or not part.equations or not self._can_be_in_parts(part):
                 continue
-            axis = Axis(f"parts of {part.carried[0]}", (part.axis.size or 0) // self.size, of_parts=True)
+            number = Axis.of((part.axis.whole + self.size - 1) // self.size)
+            is_even = part.axis.size is not None and part.axis.size % self.size == 0
+            inside = Axis(None, self.size, within=None if is_even else part.axis)
             along = {name: self.program.carried[name].along for name in part.carried}
             along |= {e.target: e.indices.index(part.steps[e.target]) for e in part.equations}
             is_forward = part.equations[0].target in self.before
             read = self._read_for(part.equations)
-            group = _Group(axis, part.carried, is_forward, dict(part.steps), along)
+            parts = replace(number, of_parts=part.carried[0])
+            group = _Group(part.axis, parts, inside, part.carried, is_forward, dict(part.steps), along)
             if not is_forward:
                 possible = (g for g in found if g.is_forward and read & g.along.keys())
                 group.again = tuple(g for g in possible if self._are_own_steps(group, g.along))
@@ -167,8 +159,7 @@ class _Parts:
         return read.union(*(self.program.definition[name].reads for name in slopes))
 
     def _can_be_in_parts(self, part: Recurrence) -> bool:
-        size = part.axis.size
-        return size is not None and size > self.size and size % self.size == 0
+        return part.axis.size is None or part.axis.size > self.size
 
     def _one_more(self) -> bool:
         """Take another equation into a group, if one can be."""
@@ -182,7 +173,7 @@ class _Parts:
 
     def _take(self, group: _Group, equation: Equation, step: sp.Symbol) -> bool:
         """Add an equation to a group, if all in it still reads its own steps, and is one loop."""
-        if not any(loop.index == step and self._is_over_steps(loop, group) for loop in equation.loops):
+        if not any(loop.index == step and loop.axis.fits(group.whole) for loop in equation.loops):
             return False
         group.steps[equation.target] = step
         self.group_of[equation.target] = group
@@ -193,9 +184,6 @@ class _Parts:
         del group.steps[equation.target], self.group_of[equation.target]
         group.along.pop(equation.target, None)
         return False
-
-    def _is_over_steps(self, loop: Loop, group: _Group) -> bool:
-        return loop.axis.size == self.size * (group.axis.size or 0)
 
     def _feeding(self, equation: Equation) -> Iterator[tuple[_Group, sp.Symbol]]:
         """The group of all that reads an equation; what is formed again there counts as its own."""
@@ -304,9 +292,9 @@ class _Parts:
     def _put_in_parts(self, name: str, own: str, source: _Group, group: _Group) -> None:
         """Define a tensor that has of each part of a group what another one has of all steps."""
         tensor, place = self.program.tensor[name], source.along[name]
-        axes = (*tensor.axes[:place], Axis(None, self.size), *tensor.axes[place + 1 :])
+        axes = (*tensor.axes[:place], group.inside, *tensor.axes[place + 1 :])
         kind = "temporary" if tensor.carried or source is not group else tensor.kind
-        self.editor.tensors[own] = Tensor(own, (group.axis, *axes), kind)
+        self.editor.tensors[own] = Tensor(own, (group.parts, *axes), kind)
 
     def _carry(self, name: str, names: Mapping[str, str], source: _Group) -> None:
         """Let a tensor be carried from step to step in each part."""
@@ -344,7 +332,7 @@ class _Parts:
         """An equation over the parts of a group and the steps in each."""
         loops: list[Loop] = []
         for loop in equation.loops:
-            parted = (Loop(PART, group.axis), Loop(STEP, Axis(None, self.size)))
+            parted = (Loop(PART, group.parts), Loop(STEP, group.inside))
             loops += parted if loop.index == step else (loop,)
         told = _Told(names, self.along, step, self.size)
         target = told(Entry(equation.target, equation.indices))
@@ -356,7 +344,7 @@ class _Parts:
         )
 
     def _hand_on(self, group: _Group) -> None:
-        """What each part hands on."""
+        """What each part hands on, of which no other follows the last one."""
         for name in group.carried:
             carried = self.program.carried[name]
             source = self.names[id(group)][carried.source]

@@ -16,6 +16,7 @@ from symgrad.calculus.terms import leading
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from symgrad.calculus.axes import Axis
     from symgrad.calculus.program import Equation, Program
 
 
@@ -23,8 +24,8 @@ def moves_alone(equation: Equation) -> bool:
     """Whether each turn of its loops writes an entry of its own, the next one beside it: indices are those of
     the loops, moved by numbers, or count the steps of all parts.
     """
-    extents = {loop.index: loop.axis.extent for loop in equation.loops}
-    found = [stretch for index in equation.indices if (stretch := _stretch(index, extents))]
+    axes = {loop.index: loop.axis for loop in equation.loops}
+    found = [stretch for index in equation.indices if (stretch := _stretch(index, axes))]
     used = [index for stretch in found for index in stretch.indices]
     return len(found) == len(equation.indices) and len(used) == len(equation.loops) == len(set(used))
 
@@ -64,8 +65,8 @@ def _is_tiling(program: Program, chain: Sequence[str]) -> bool:
 
 def _stretches(equation: Equation) -> list[tuple[int, sp.Expr]]:
     """Where each index begins, and how far it goes."""
-    extents = {loop.index: loop.axis.extent for loop in equation.loops}
-    found = [stretch for index in equation.indices if (stretch := _stretch(index, extents))]
+    axes = {loop.index: loop.axis for loop in equation.loops}
+    found = [stretch for index in equation.indices if (stretch := _stretch(index, axes))]
     return [(stretch.start, stretch.extent) for stretch in found]
 
 
@@ -78,18 +79,21 @@ class _Stretch:
     extent: sp.Expr
 
 
-def _stretch(index: sp.Expr, extents: Mapping[sp.Symbol, sp.Expr]) -> _Stretch | None:
+def _stretch(index: sp.Expr, axes: Mapping[sp.Symbol, Axis]) -> _Stretch | None:
     """What an index runs through: that of a loop moved by a number, or `4*i + j` of j below 4; else None."""
     if isinstance(index, leading):
         (index,) = index.args
     start, rest = index.as_coeff_Add()
     terms = sorted((term.as_coeff_Mul() for term in sp.Add.make_args(rest)), key=lambda term: term[0])
     indices = tuple(symbol for _, symbol in terms)
-    if not start.is_Integer or not all(index in extents for index in indices):
+    if not start.is_Integer or not all(index in axes for index in indices):
         return None
     extent: sp.Expr = sp.Integer(1)
+    whole: Axis | None = None
     for step, symbol in terms:
         if step != extent:
             return None
-        extent *= extents[symbol]
+        axis = axes[symbol]
+        extent = whole.extent if whole is not None and axis.of_parts else extent * axis.extent
+        whole = axis.within
     return _Stretch(indices, int(start), extent)

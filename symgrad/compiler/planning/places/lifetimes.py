@@ -52,7 +52,7 @@ def buffers_of(plan: Plan) -> list[Buffer]:
             found.append(owned[tensor.name])
         for name in (blocks[e.target] for e in step.equations if e.target in blocks):
             if name not in owned:
-                owned[name] = Buffer(*size_of(program.tensor[name].axes), number, number, [name])
+                owned[name] = Buffer(*size_of(plan.axes_in_memory(name)), number, number, [name])
                 found.append(owned[name])
             owned[name].last = number
         for equation in step.equations:
