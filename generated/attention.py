@@ -300,7 +300,7 @@ def _sizes(batch):
 
 def _work_size(batch):
     """How many numbers the workspace holds."""
-    return 2 + 190 * batch
+    return 16 + 190 * batch
 
 
 def _forward(theta, x, work, batch):
@@ -308,14 +308,14 @@ def _forward(theta, x, work, batch):
     Wq = view(theta, 0, (4, 3))
     Wk = view(theta, 12, (4, 3))
     Wv = view(theta, 24, (4, 3))
-    K = view(work, 2 + 15 * batch, (5, 3, batch))
-    Q = view(work, 2, (5, 3, batch))
-    S = view(work, 2 + 45 * batch, (5, 5, batch))
-    max_S = view(work, 2 + 70 * batch, (5, batch))
-    P = view(work, 2 + 75 * batch, (5, 5, batch))
-    sum_S = view(work, 2 + 100 * batch, (5, batch))
-    V = view(work, 2 + 30 * batch, (5, 3, batch))
-    O = view(work, 2 + 105 * batch, (5, 3, batch))
+    K = view(work, 16 + 15 * batch, (5, 3, batch))
+    Q = view(work, 16, (5, 3, batch))
+    S = view(work, 16 + 45 * batch, (5, 5, batch))
+    max_S = view(work, 16 + 70 * batch, (5, batch))
+    P = view(work, 16 + 75 * batch, (5, 5, batch))
+    sum_S = view(work, 16 + 100 * batch, (5, batch))
+    V = view(work, 16 + 30 * batch, (5, 3, batch))
+    O = view(work, 16 + 105 * batch, (5, 3, batch))
     # Q = x·Wq   [batch, L, D]
     # K = x·Wk   [batch, L, D]
     # V = x·Wv   [batch, L, D]
@@ -336,19 +336,19 @@ def _predict(theta, x, work, batch):
 
 def _outputs(theta, x, work, batch):
     """Copies of the outputs."""
-    return np.moveaxis(_array(work, 2 + 105 * batch, (5, 3, batch)), -1, 0).copy()
+    return np.moveaxis(_array(work, 16 + 105 * batch, (5, 3, batch)), -1, 0).copy()
 
 
 def _predictions(theta, x, work, batch):
     """Copies of the prediction."""
-    return np.moveaxis(_array(work, 2 + 105 * batch, (5, 3, batch)), -1, 0).copy()
+    return np.moveaxis(_array(work, 16 + 105 * batch, (5, 3, batch)), -1, 0).copy()
 
 
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    O = view(work, 2 + 105 * batch, (5, 3, batch))
+    O = view(work, 16 + 105 * batch, (5, 3, batch))
     loss_1 = view(work, 0, (1,))
     loss_ = view(work, 1, (1,))
     # loss_1 = Σ_{n,i,j} (O − t)²
@@ -361,18 +361,18 @@ def _loss(theta, x, t, work, batch):
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    O = view(work, 2 + 105 * batch, (5, 3, batch))
-    V = view(work, 2 + 30 * batch, (5, 3, batch))
-    dO = view(work, 2 + 45 * batch, (5, 3, batch))
-    P = view(work, 2 + 75 * batch, (5, 5, batch))
-    dS_1 = view(work, 2 + 120 * batch, (5, 5, batch))
-    dL_S = view(work, 2 + 60 * batch, (5, batch))
-    rounding_dL_S = view(work, 2 + 65 * batch, (5, batch))
-    dV = view(work, 2 + 145 * batch, (5, 3, batch))
-    Q = view(work, 2, (5, 3, batch))
-    dK = view(work, 2 + 160 * batch, (5, 3, batch))
-    K = view(work, 2 + 15 * batch, (5, 3, batch))
-    dQ = view(work, 2 + 175 * batch, (5, 3, batch))
+    O = view(work, 16 + 105 * batch, (5, 3, batch))
+    V = view(work, 16 + 30 * batch, (5, 3, batch))
+    dO = view(work, 16 + 45 * batch, (5, 3, batch))
+    P = view(work, 16 + 75 * batch, (5, 5, batch))
+    dS_1 = view(work, 16 + 120 * batch, (5, 5, batch))
+    dL_S = view(work, 16 + 60 * batch, (5, batch))
+    rounding_dL_S = view(work, 16 + 65 * batch, (5, batch))
+    dV = view(work, 16 + 145 * batch, (5, 3, batch))
+    Q = view(work, 16, (5, 3, batch))
+    dK = view(work, 16 + 160 * batch, (5, 3, batch))
+    K = view(work, 16 + 15 * batch, (5, 3, batch))
+    dQ = view(work, 16 + 175 * batch, (5, 3, batch))
     dWv = view(grad, 24, (4, 3))
     dWk = view(grad, 12, (4, 3))
     dWq = view(grad, 0, (4, 3))
@@ -399,12 +399,12 @@ def _input_gradients(work, batch):
 def _tensors(work, batch):
     """Those of the spec's tensors that stand in the workspace after _loss, by name."""
     return (
-        ("Q", np.moveaxis(_array(work, 2, (5, 3, batch)), -1, 0)),
-        ("K", np.moveaxis(_array(work, 2 + 15 * batch, (5, 3, batch)), -1, 0)),
-        ("V", np.moveaxis(_array(work, 2 + 30 * batch, (5, 3, batch)), -1, 0)),
-        ("S", np.moveaxis(_array(work, 2 + 45 * batch, (5, 5, batch)), -1, 0)),
-        ("P", np.moveaxis(_array(work, 2 + 75 * batch, (5, 5, batch)), -1, 0)),
-        ("O", np.moveaxis(_array(work, 2 + 105 * batch, (5, 3, batch)), -1, 0)),
+        ("Q", np.moveaxis(_array(work, 16, (5, 3, batch)), -1, 0)),
+        ("K", np.moveaxis(_array(work, 16 + 15 * batch, (5, 3, batch)), -1, 0)),
+        ("V", np.moveaxis(_array(work, 16 + 30 * batch, (5, 3, batch)), -1, 0)),
+        ("S", np.moveaxis(_array(work, 16 + 45 * batch, (5, 5, batch)), -1, 0)),
+        ("P", np.moveaxis(_array(work, 16 + 75 * batch, (5, 5, batch)), -1, 0)),
+        ("O", np.moveaxis(_array(work, 16 + 105 * batch, (5, 3, batch)), -1, 0)),
     )
 
 
@@ -1198,15 +1198,31 @@ def _array(vector: np.ndarray, start: int, shape: Sequence[int]) -> np.ndarray:
 
 
 _KEPT = threading.local()
+LINE = 64  # bytes of a line of the cache
+SPARE = LINE // np.dtype(DTYPE).itemsize
 for _constant in CONSTANTS.values():
     _constant.setflags(write=False)
+
+
+def _empty(size: int) -> np.ndarray:
+    """Memory for `size` numbers, as `_from_a_line` has it."""
+    return _from_a_line(np.empty(size + SPARE, DTYPE), size)
+
+
+def _from_a_line(memory: np.ndarray, size: int) -> np.ndarray:
+    """Of memory with some to spare, `size` numbers that begin with a line of the cache.
+
+    Vectors of a processor that lie across two lines cost both.
+    """
+    start = -memory.ctypes.data % LINE // memory.itemsize
+    return memory[start : start + size]
 
 
 def _kept(purpose: str, size: int) -> np.ndarray:
     """Memory for `size` numbers, kept from call to call in each thread."""
     memory = getattr(_KEPT, purpose, None)
     if memory is None or memory.size < size or memory.dtype != DTYPE:
-        memory = np.empty(size, DTYPE)
+        memory = _empty(size)
         if purpose == "work":
             memory = _with_constants(memory)
         setattr(_KEPT, purpose, memory)

@@ -116,7 +116,7 @@ def _sizes():
 
 def _work_size():
     """How many numbers the workspace holds."""
-    return 3
+    return 16
 
 
 def _forward(theta, x, y, z, work):
@@ -941,15 +941,31 @@ def _array(vector: np.ndarray, start: int, shape: Sequence[int]) -> np.ndarray:
 
 
 _KEPT = threading.local()
+LINE = 64  # bytes of a line of the cache
+SPARE = LINE // np.dtype(DTYPE).itemsize
 for _constant in CONSTANTS.values():
     _constant.setflags(write=False)
+
+
+def _empty(size: int) -> np.ndarray:
+    """Memory for `size` numbers, as `_from_a_line` has it."""
+    return _from_a_line(np.empty(size + SPARE, DTYPE), size)
+
+
+def _from_a_line(memory: np.ndarray, size: int) -> np.ndarray:
+    """Of memory with some to spare, `size` numbers that begin with a line of the cache.
+
+    Vectors of a processor that lie across two lines cost both.
+    """
+    start = -memory.ctypes.data % LINE // memory.itemsize
+    return memory[start : start + size]
 
 
 def _kept(purpose: str, size: int) -> np.ndarray:
     """Memory for `size` numbers, kept from call to call in each thread."""
     memory = getattr(_KEPT, purpose, None)
     if memory is None or memory.size < size or memory.dtype != DTYPE:
-        memory = np.empty(size, DTYPE)
+        memory = _empty(size)
         if purpose == "work":
             memory = _with_constants(memory)
         setattr(_KEPT, purpose, memory)

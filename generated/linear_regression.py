@@ -165,14 +165,14 @@ def _sizes(batch):
 
 def _work_size(batch):
     """How many numbers the workspace holds."""
-    return 2 + 2 * batch
+    return 16 + 2 * batch
 
 
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
     w = view(theta, 0, (10, 1))
     b = view(theta, 10, (1,))
-    y = view(work, 2, (1, batch))
+    y = view(work, 16, (1, batch))
     # y_1 = x·w   [batch, 1]
     # y = y_1 + b   [batch, 1]
     _y(w, x, b, y, batch)
@@ -185,19 +185,19 @@ def _predict(theta, x, work, batch):
 
 def _outputs(theta, x, work, batch):
     """Copies of the outputs."""
-    return np.moveaxis(_array(work, 2, (1, batch)), -1, 0).copy()
+    return np.moveaxis(_array(work, 16, (1, batch)), -1, 0).copy()
 
 
 def _predictions(theta, x, work, batch):
     """Copies of the prediction."""
-    return np.moveaxis(_array(work, 2, (1, batch)), -1, 0).copy()
+    return np.moveaxis(_array(work, 16, (1, batch)), -1, 0).copy()
 
 
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    y = view(work, 2, (1, batch))
+    y = view(work, 16, (1, batch))
     loss_1 = view(work, 0, (1,))
     loss_ = view(work, 1, (1,))
     # loss_1 = Σ_{n,i} (y − t)²
@@ -210,8 +210,8 @@ def _loss(theta, x, t, work, batch):
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    y = view(work, 2, (1, batch))
-    dy = view(work, 2 + batch, (1, batch))
+    y = view(work, 16, (1, batch))
+    dy = view(work, 16 + batch, (1, batch))
     db = view(grad, 10, (1,))
     dw = view(grad, 0, (10, 1))
     # dy = 2·(y − t)/batch   [batch, 1]
@@ -229,7 +229,7 @@ def _input_gradients(work, batch):
 def _tensors(work, batch):
     """Those of the spec's tensors that stand in the workspace after _loss, by name."""
     return (
-        ("y", np.moveaxis(_array(work, 2, (1, batch)), -1, 0)),
+        ("y", np.moveaxis(_array(work, 16, (1, batch)), -1, 0)),
     )
 
 
@@ -1006,15 +1006,31 @@ def _array(vector: np.ndarray, start: int, shape: Sequence[int]) -> np.ndarray:
 
 
 _KEPT = threading.local()
+LINE = 64  # bytes of a line of the cache
+SPARE = LINE // np.dtype(DTYPE).itemsize
 for _constant in CONSTANTS.values():
     _constant.setflags(write=False)
+
+
+def _empty(size: int) -> np.ndarray:
+    """Memory for `size` numbers, as `_from_a_line` has it."""
+    return _from_a_line(np.empty(size + SPARE, DTYPE), size)
+
+
+def _from_a_line(memory: np.ndarray, size: int) -> np.ndarray:
+    """Of memory with some to spare, `size` numbers that begin with a line of the cache.
+
+    Vectors of a processor that lie across two lines cost both.
+    """
+    start = -memory.ctypes.data % LINE // memory.itemsize
+    return memory[start : start + size]
 
 
 def _kept(purpose: str, size: int) -> np.ndarray:
     """Memory for `size` numbers, kept from call to call in each thread."""
     memory = getattr(_KEPT, purpose, None)
     if memory is None or memory.size < size or memory.dtype != DTYPE:
-        memory = np.empty(size, DTYPE)
+        memory = _empty(size)
         if purpose == "work":
             memory = _with_constants(memory)
         setattr(_KEPT, purpose, memory)

@@ -172,13 +172,13 @@ def _sizes(batch):
 
 def _work_size(batch):
     """How many numbers the workspace holds."""
-    return 2 + 2 * batch
+    return 16 + 2 * batch
 
 
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
     W1 = view(theta, 0, (30, 1))
-    Z1 = view(work, 2, (batch, 1))
+    Z1 = view(work, 16, (batch, 1))
     b1 = view(theta, 30, (1,))
     # Z1_1 = x·W1   [batch, 1] in Z1
     gemm(1, x, W1, 0, Z1)
@@ -189,27 +189,27 @@ def _forward(theta, x, work, batch):
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
-    Z1 = view(work, 2, (batch, 1))
-    prediction = view(work, 2 + batch, (batch, 1))
+    Z1 = view(work, 16, (batch, 1))
+    prediction = view(work, 16 + batch, (batch, 1))
     # prediction = sigmoid(Z1)   [batch, 1]
     _prediction(Z1, prediction, batch)
 
 
 def _outputs(theta, x, work, batch):
     """Copies of the outputs."""
-    return _array(work, 2, (batch, 1)).copy()
+    return _array(work, 16, (batch, 1)).copy()
 
 
 def _predictions(theta, x, work, batch):
     """Copies of the prediction."""
-    return _array(work, 2 + batch, (batch, 1)).copy()
+    return _array(work, 16 + batch, (batch, 1)).copy()
 
 
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    Z1 = view(work, 2, (batch, 1))
+    Z1 = view(work, 16, (batch, 1))
     loss_1 = view(work, 0, (1,))
     loss_ = view(work, 1, (1,))
     # loss_1 = Σ_{n,i} (softplus(Z1) − t ⊙ Z1)
@@ -221,8 +221,8 @@ def _loss(theta, x, t, work, batch):
 
 def _backward(theta, destination, keep, scale, x, t, work, batch):
     """After _loss: the gradient of the loss at theta, added to a vector while it is formed."""
-    Z1 = view(work, 2, (batch, 1))
-    dZ1 = view(work, 2 + batch, (batch, 1))
+    Z1 = view(work, 16, (batch, 1))
+    dZ1 = view(work, 16 + batch, (batch, 1))
     db1 = view(work, 1, (1,))
     db1_block = view(work, 0, (1,))
     destination_W1 = view(destination, 0, (30, 1))
@@ -253,7 +253,7 @@ def _input_gradients(work, batch):
 def _tensors(work, batch):
     """Those of the spec's tensors that stand in the workspace after _loss, by name."""
     return (
-        ("Z1", _array(work, 2, (batch, 1))),
+        ("Z1", _array(work, 16, (batch, 1))),
     )
 
 
@@ -1051,15 +1051,31 @@ def _array(vector: np.ndarray, start: int, shape: Sequence[int]) -> np.ndarray:
 
 
 _KEPT = threading.local()
+LINE = 64  # bytes of a line of the cache
+SPARE = LINE // np.dtype(DTYPE).itemsize
 for _constant in CONSTANTS.values():
     _constant.setflags(write=False)
+
+
+def _empty(size: int) -> np.ndarray:
+    """Memory for `size` numbers, as `_from_a_line` has it."""
+    return _from_a_line(np.empty(size + SPARE, DTYPE), size)
+
+
+def _from_a_line(memory: np.ndarray, size: int) -> np.ndarray:
+    """Of memory with some to spare, `size` numbers that begin with a line of the cache.
+
+    Vectors of a processor that lie across two lines cost both.
+    """
+    start = -memory.ctypes.data % LINE // memory.itemsize
+    return memory[start : start + size]
 
 
 def _kept(purpose: str, size: int) -> np.ndarray:
     """Memory for `size` numbers, kept from call to call in each thread."""
     memory = getattr(_KEPT, purpose, None)
     if memory is None or memory.size < size or memory.dtype != DTYPE:
-        memory = np.empty(size, DTYPE)
+        memory = _empty(size)
         if purpose == "work":
             memory = _with_constants(memory)
         setattr(_KEPT, purpose, memory)

@@ -34,6 +34,7 @@ from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.orders import with_memory_orders
 from symgrad.passes.memory.recurrent_parts import check_parts, with_parts
 from symgrad.passes.memory.steps_first import with_steps_first
+from symgrad.passes.memory.turned_factors import with_turned_factors
 from symgrad.passes.recurrences import check_recurrences
 from symgrad.passes.rounding.centring import centred_twice
 from symgrad.passes.rounding.factor_orders import with_factor_orders
@@ -193,12 +194,13 @@ class Stages:
 
     @stage("Program → Program")
     def arranged(self) -> Program:
-        """Windows copied, gradients formed in place, unless samples lie innermost; scatters that are
-        summed added one onto another.
+        """Windows copied, and factors that are read across; gradients formed in place; unless samples lie
+        innermost. Scatters that are summed added one onto another.
         """
         if self.column_axis:
             return chain_scatters(self.in_parts)
-        return accumulate(self.copied) if self.takes_gradients_in else self.copied
+        turned = with_turned_factors(self.copied, self.rows_of_a_step)
+        return accumulate(turned) if self.takes_gradients_in else turned
 
     @stage("Program → Phases")
     def phases(self) -> tuple[Phase, ...]:
@@ -310,6 +312,16 @@ class Stages:
         if is_given or not self._is_plain or why_no_mean(as_one_set(self.stable, sets, sets[0]), sets[0]):
             return 0
         return rows_at_once(self._planned(self.copied, schedule(self.copied)), sets, self.model.spec.dtype)
+
+    @property
+    def rows_of_a_step(self) -> dict[str, int]:
+        """How many rows are computed at once along axes of data, as far as that is said or chosen."""
+        train, first = self.model.spec.train, self.model.batch_axis
+        if self.set_rows:
+            return dict.fromkeys((str(axis.name) for axis in self.stable.free_axes), self.set_rows)
+        if self.piece_rows:
+            return {first: self.piece_rows}
+        return ({} if train.batch_size == "full" else {first: train.batch_size}) | dict(train.set_batches)
 
     @property
     def _is_plain(self) -> bool:

@@ -15,6 +15,7 @@ from corpus import CORPUS
 from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
 from symgrad.compiler.planning import samples_innermost
 from symgrad.compiler.targets.numba import lowered_model
+from symgrad.passes.memory import turned_factors
 from symgrad.pipeline import Stages, module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -35,6 +36,14 @@ def by_rows() -> Iterator[None]:
     """Inside it small networks too are stored by rows and leave their products to BLAS, as large ones do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples_innermost, "MOST_FEATURES", 0)
+        yield
+
+
+@contextmanager
+def with_turned_copies() -> Iterator[None]:
+    """Inside it a copy saves all that it could, so that every factor read across is turned."""
+    with pytest.MonkeyPatch.context() as patch, by_rows():
+        patch.setattr(turned_factors, "LEAST_GAIN", 0)
         yield
 
 

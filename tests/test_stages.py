@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from building import by_rows
+from building import with_turned_copies
 from corpus import CORPUS, TRIED
 from seeds import one_in
 
@@ -55,7 +55,7 @@ def _programs(stages: Stages) -> Iterator[tuple[str, Program]]:
             yield str(stage.attrname), getattr(stages, str(stage.attrname))
     large = Stages(stages.model)
     vars(large).update(in_order=stages.in_order)
-    with by_rows():
+    with with_turned_copies():
         yield "arranged by rows", large.arranged
 
 

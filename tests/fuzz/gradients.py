@@ -65,8 +65,8 @@ def text_of(spec: Spec, by_rows: bool) -> str:
 
 @contextmanager
 def layout(by_rows: bool) -> Iterator[None]:
-    """Inside it small networks are computed as large ones are: by rows, of copied windows, by a library, in
-    several blocks of rows.
+    """Inside it small networks are computed as large ones are: by rows, of copied windows and turned factors,
+    by a library, in several blocks of rows.
     """
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
@@ -76,6 +76,7 @@ def layout(by_rows: bool) -> Iterator[None]:
             patch.setattr("symgrad.calculus.contraction.ROWS_WORTH_A_CALL", 1)
             patch.setattr("symgrad.passes.windowing.window_costs.CALL", 0)
             patch.setattr("symgrad.passes.windowing.window_costs.RAGGED_ROW", 0)
+            patch.setattr("symgrad.passes.memory.turned_factors.LEAST_GAIN", 0)
             patch.setattr("symgrad.compiler.planning.row_blocks.BLOCK_ROWS", 2)
         yield
 

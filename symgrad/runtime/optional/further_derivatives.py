@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.runtime.kept_memory import _KEPT, _kept, _with_constants
+from symgrad.runtime.kept_memory import _KEPT, SPARE, _empty, _from_a_line, _kept, _with_constants
 from symgrad.runtime.optional.own_workspaces import _as_vector, _by_rows, _found_in_work
 from symgrad.runtime.parameter_vectors import unflatten
 from symgrad.runtime.smallest_model import DTYPE, INPUTS, SIZE, TARGETS, Params
@@ -44,8 +44,7 @@ def _memory_of(out: Any, size: int) -> np.ndarray:
         raise TypeError(f"out: expected an answer of this function, got {type(out).__name__}")
     memory: Any = getattr(out[0], "base", None)
     is_one = isinstance(memory, np.ndarray) and memory.ndim == 1 and memory.dtype == DTYPE
-    work: np.ndarray = memory[:size] if is_one and memory.size >= size else np.empty(size, DTYPE)
-    return work
+    return _from_a_line(memory, size) if is_one and memory.size >= size + SPARE else _empty(size)
 
 
 def _places(arrays: tuple[Any, ...]) -> list[Any]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.places.lifetimes import Buffer
     from symgrad.compiler.planning.plan import Monomial
 
+LINE = 16
+"""As many numbers as the cache of a processor takes at once, of float32; of float64 in two parts."""
+
 
 @dataclass
 class Memory:
@@ -76,7 +79,10 @@ def _end(chain: Chain, base: int, stride: int) -> int:
 def places_of(
     buffers: Sequence[Buffer], runs: Iterable[Run], fixed: int
 ) -> tuple[dict[str, int], tuple[tuple[Monomial, int], ...]]:
-    """The place of every tensor in its unit, behind the `fixed` numbers of constants; every unit's size."""
+    """The place of every tensor in its unit, behind the `fixed` numbers of constants; every unit's size.
+
+    What is there once fills whole lines of the cache, so that what has an entry for each row begins with one.
+    """
     chains = tuple(chains_of(buffers, runs))
     frames = _frames(chains)
     memory: dict[Monomial, Memory] = {(): Memory(fixed)} if fixed else {}
@@ -86,7 +92,7 @@ def places_of(
         places |= memory.setdefault(unit, Memory()).put(
             chain, tuple(_strides(chain, frames.get(id(chain), ())))
         )
-    sizes = ((unit, each.size) for unit, each in memory.items())
+    sizes = ((unit, each.size if unit else -(-each.size // LINE) * LINE) for unit, each in memory.items())
     return places, tuple(sorted(sizes, key=lambda sized: (len(sized[0]), sized[0])))
 
 
