@@ -12,6 +12,7 @@ from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan
 from symgrad.compiler.planning.memory import plan_memory
+from symgrad.compiler.planning.places.parts_that_fit import in_parts_that_fit
 from symgrad.compiler.planning.places.pieces import rows_at_once
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
@@ -32,7 +33,7 @@ from symgrad.passes.further.one_step import one_step
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.orders import with_memory_orders
-from symgrad.passes.memory.recurrent_parts import check_parts, with_parts
+from symgrad.passes.memory.recurrent_parts import check_parts, steps_as_parts, with_parts
 from symgrad.passes.memory.steps_first import with_steps_first
 from symgrad.passes.memory.turned_factors import with_turned_factors
 from symgrad.passes.recurrences import check_recurrences
@@ -97,7 +98,7 @@ class Stages:
         """Forms that neither overflow nor lose digits, found across equations."""
         primal = stabilise(self.formulas)
         check_micro_batches(self.model, primal)
-        check_parts(self.model)
+        check_parts(self.model, primal)
         return check_recurrences(primal)
 
     @stage("Program → Program")
@@ -190,7 +191,17 @@ class Stages:
     def in_parts(self) -> Program:
         """Recurrences in parts of some steps, which the gradient computes again."""
         asked = self.model.spec.train.steps_at_once
-        return with_parts(self.laid_out, asked.steps) if asked else self.laid_out
+        if asked is None:
+            return self.laid_out
+        if asked.megabytes is not None:
+            return in_parts_that_fit(self.laid_out, self.model, asked, self._plan_in_parts)
+        return with_parts(self.laid_out, lambda axis: asked.steps or steps_as_parts(axis))
+
+    def _plan_in_parts(self, program: Program) -> Plan:
+        """The plan, if this were the program whose recurrences are in parts."""
+        tried = Stages(self.model)
+        vars(tried).update(stable=self.stable, in_parts=program)
+        return tried.plan
 
     @stage("Program → Program")
     def arranged(self) -> Program:

@@ -334,9 +334,14 @@ class MicroBatches:
 
 @dataclass(frozen=True)
 class StepsAtOnce:
-    """The gradient of a recurrence is computed from parts of so many `steps`, each computed again."""
+    """The gradient of a recurrence is computed from parts of so many `steps`, each computed again.
 
-    steps: int
+    Without their number there are about as many parts as steps in each, or, with a limit in `megabytes`, as
+    few as let a step of training work in so much memory.
+    """
+
+    steps: int | None
+    megabytes: float | None
     at: Position = field(compare=False)
 
 

@@ -13,6 +13,7 @@ in the parts too: what they are fed with, and what is made of them entry by entr
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -25,7 +26,7 @@ from symgrad.errors import SpecError
 from symgrad.passes.recurrences import Recurrence, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from symgrad.calculus.program import Program
     from symgrad.spec.model import Model
@@ -33,21 +34,35 @@ if TYPE_CHECKING:
 PART, STEP = index_symbol("_part"), index_symbol("_step")
 
 
-def check_parts(model: Model) -> None:
-    """Demand that a spec which asks for parts has recurrences.
+def check_parts(model: Model, program: Program) -> None:
+    """Demand that a spec which asks for parts has recurrences, and says how many steps they or parts have.
 
     Raises:
-        SpecError: it has none.
+        SpecError: it has none, or does not.
     """
     asked = model.spec.train.steps_at_once
-    if asked is not None and not model.carried:
+    if asked is None:
+        return
+    for name, carried in program.carried.items() if asked.steps is None else ():
+        if (axis := program.tensor[name].axes[carried.along]).size is None:
+            problem = f"how many steps '{carried.source}' has, only the data decide"
+            raise SpecError(problem, at=asked.at, remedy=f"give {axis} a size, or say how many steps, as 10")
+    if not model.carried:
         problem, remedy = "nothing goes on from step to step here", "leave steps_at_once out"
         raise SpecError(problem, at=asked.at, remedy=remedy)
 
 
-def with_parts(program: Program, steps: int) -> Program:
-    """The program whose recurrences are computed in parts of so many steps, the last one of those left."""
-    found = _Parts(program, steps)
+def steps_as_parts(axis: Axis) -> int:
+    """How many steps a part has if there are about as many parts, which takes the least memory."""
+    return ceil(sqrt(axis.size or 1))
+
+
+def with_parts(program: Program, size_of: Callable[[Axis], int]) -> Program:
+    """The program whose recurrences are computed in parts of so many steps, by the axis of all of them.
+
+    The last part has those that are left.
+    """
+    found = _Parts(program, size_of)
     return found.run() if found.groups else program
 
 
@@ -73,6 +88,11 @@ class _Group:
     ended: dict[str, str] = field(default_factory=dict)
 
     @property
+    def size(self) -> int:
+        """The number of steps in each part, but for the last."""
+        return self.inside.size or 0
+
+    @property
     def near(self) -> Iterator[tuple[str, int]]:
         """The axes of steps of all that can be read of a part."""
         for group in (self, *self.again):
@@ -80,8 +100,8 @@ class _Group:
 
 
 class _Parts:
-    def __init__(self, program: Program, size: int) -> None:
-        self.program, self.size = program, size
+    def __init__(self, program: Program, size_of: Callable[[Axis], int]) -> None:
+        self.program, self.size_of = program, size_of
         self.editor = ProgramEditor(program)
         results = (*program.outputs, *program.prediction, program.loss, program.evaluation)
         self.before = program.needed(name for name in results if name)
@@ -137,9 +157,10 @@ class _Parts:
         for part in in_order(self.program, self.program.equations):
             if not isinstance(part, Recurrence) or not part.equations or not self._can_be_in_parts(part):
                 continue
-            number = Axis.of((part.axis.whole + self.size - 1) // self.size)
-            is_even = part.axis.size is not None and part.axis.size % self.size == 0
-            inside = Axis(None, self.size, within=None if is_even else part.axis)
+            size = self.size_of(part.axis)
+            number = Axis.of((part.axis.whole + size - 1) // size)
+            is_even = part.axis.size is not None and part.axis.size % size == 0
+            inside = Axis(None, size, within=None if is_even else part.axis)
             along = {name: self.program.carried[name].along for name in part.carried}
             along |= {e.target: e.indices.index(part.steps[e.target]) for e in part.equations}
             is_forward = part.equations[0].target in self.before
@@ -159,7 +180,7 @@ class _Parts:
         return read.union(*(self.program.definition[name].reads for name in slopes))
 
     def _can_be_in_parts(self, part: Recurrence) -> bool:
-        return part.axis.size is None or part.axis.size > self.size
+        return part.axis.size is None or part.axis.size > self.size_of(part.axis)
 
     def _one_more(self) -> bool:
         """Take another equation into a group, if one can be."""
@@ -334,7 +355,7 @@ class _Parts:
         for loop in equation.loops:
             parted = (Loop(PART, group.parts), Loop(STEP, group.inside))
             loops += parted if loop.index == step else (loop,)
-        told = _Told(names, self.along, step, self.size)
+        told = _Told(names, self.along, step, group.size)
         target = told(Entry(equation.target, equation.indices))
         onto = names.get(equation.onto, equation.onto)
         self.editor.add(
@@ -352,7 +373,7 @@ class _Parts:
             indices = [loop.index for loop in loops]
             others = (*loops[:place], *loops[place + 1 :])
             target = tuple(loop.index for loop in others)
-            indices[place] = sp.Integer(0 if carried.back else self.size - 1)
+            indices[place] = sp.Integer(0 if carried.back else group.size - 1)
             self.editor.add(Equation(group.ended[name], target, others, "none", Entry(source, indices)))
 
     def _complete(self, names: Iterable[str]) -> None:
@@ -367,7 +388,7 @@ class _Parts:
         loops = self._loops(own)
         part, *indices = (loop.index for loop in loops)
         body = Entry(own, (part, *indices))
-        indices[place] += self.size * part
+        indices[place] += group.size * part
         self.editor.add(Equation(name, tuple(indices), loops, "sum", body))
 
     def _loops(self, name: str) -> tuple[Loop, ...]:

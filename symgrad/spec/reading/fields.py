@@ -64,6 +64,12 @@ def _full(value: str) -> str:
     return value
 
 
+def _auto(value: str) -> str:
+    if value != "auto":
+        raise _expected("a whole number, 'auto' or {megabytes: 20}")
+    return value
+
+
 def _kind_of_classes(value: object) -> str:
     if isinstance(value, str) and value.isidentifier():
         return "axis"
@@ -149,6 +155,10 @@ Axes: TypeAlias = Annotated[list[Axis], Field(max_length=MAX_RANK)]
 Names: TypeAlias = Annotated[list[str], BeforeValidator(_one_or_more)]
 BatchSize: TypeAlias = Annotated[
     Annotated[Size, Tag("count")] | Annotated[Literal["full"], BeforeValidator(_full), Tag("full")],
+    Discriminator(_count_or_full),
+]
+StepsAtOnce: TypeAlias = Annotated[
+    Annotated[Size, Tag("count")] | Annotated[Literal["auto"], BeforeValidator(_auto), Tag("full")],
     Discriminator(_count_or_full),
 ]
 Seed: TypeAlias = Annotated[int, Field(ge=0, le=MAX_SEED)]

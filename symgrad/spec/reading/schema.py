@@ -29,6 +29,7 @@ from symgrad.spec.reading.fields import (
     ScheduleFormula,
     Seed,
     Size,
+    StepsAtOnce,
     Texts,
     refuse,
     under,
@@ -148,6 +149,12 @@ class StopBlock(_Block):
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     time_limit: Positive | None = None
     watch: str | None = None
+
+
+class MemoryBlock(_Block):
+    """How much memory a step of training may work in."""
+
+    megabytes: Positive
 
 
 class CheckpointBlock(_Block):
@@ -362,7 +369,13 @@ class TrainBlock(_Block):
         Discriminator(_size_kind),
     ] = 32
     micro_batch_size: Size | None = None
-    steps_at_once: Size | None = None
+    steps_at_once: (
+        Annotated[
+            Annotated[StepsAtOnce, Tag("size")] | Annotated[MemoryBlock, Tag("sets")],
+            Discriminator(_size_kind),
+        ]
+        | None
+    ) = None
     shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
     epochs: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 10
     finish: OptimizerCall | None = None

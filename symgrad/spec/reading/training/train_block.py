@@ -22,6 +22,7 @@ from symgrad.spec.other_names import HYPER_PARAMETERS
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.schema import (
     DataBlock,
+    MemoryBlock,
     OptimizerBlock,
     PointsBlock,
     SetsBlock,
@@ -154,7 +155,10 @@ def _micro_batches(train: TrainBlock, document: Document) -> MicroBatches | None
 def _steps_at_once(train: TrainBlock, document: Document) -> StepsAtOnce | None:
     if train.steps_at_once is None:
         return None
-    return StepsAtOnce(train.steps_at_once, document.place(("train", "steps_at_once")).value)
+    asked, at = train.steps_at_once, document.place(("train", "steps_at_once")).value
+    if isinstance(asked, MemoryBlock):
+        return StepsAtOnce(None, asked.megabytes, at)
+    return StepsAtOnce(None if asked == "auto" else asked, None, at)
 
 
 def _optimizer(train: TrainBlock, sizes: BatchSizes, document: Document) -> Call | OptimizerSpec:
