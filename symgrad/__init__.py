@@ -9,10 +9,10 @@
 
 To look at a network: `derive`, `summary`, `graph`, `stages`. To get its code: `generate` writes the module,
 `load` loads it, `build` does both, and `import_onnx` makes a spec of a file. To know that it is right:
-`verify`, `compare`, `certify` and `check_certificate`. To learn: `rates` for where to begin, `train`, and
-`open_run` and `load_checkpoint` for what was learnt; then `evaluate` and `export`. How fast it is says
-`bench`, what is installed `doctor`. What goes wrong is a SymgradError that says where, why, and what to do;
-what is likely a mistake comes as a SymgradWarning.
+`verify`, `compare`, `certify` and `check_certificate`. To learn: `rates` for where to begin, `train`, `sweep`
+for many settings, and `open_run` and `load_checkpoint` for what was learnt; then `evaluate` and `export`. How
+fast it is says `bench`, what is installed `doctor`. What goes wrong is a SymgradError that says where, why,
+and what to do; what is likely a mistake comes as a SymgradWarning.
 
 As scikit-learn estimators: `symgrad.sklearn`. In the shell: `symgrad --help`.
 """
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         read,
         stages,
         summary,
+        sweep,
         train,
         verify,
     )
@@ -98,6 +99,7 @@ __all__ = [
     "read",
     "stages",
     "summary",
+    "sweep",
     "train",
     "verify",
 ]

@@ -13,7 +13,7 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symgrad.arguments import positive, whole
+from symgrad.arguments import one_of, positive, whole
 from symgrad.errors import DataError, ModuleError, SpecError, warn
 from symgrad.files import replace_file
 from symgrad.spec.language.names import hides_module
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from symgrad.report.summary import Summary
     from symgrad.spec.model import Monitor, Spec
     from symgrad.spec.reader import SpecSource
+    from symgrad.sweeping.samplers import SamplerName
+    from symgrad.sweeping.sweep_metrics import Direction
+    from symgrad.sweeping.sweep_result import Sweep
     from symgrad.training.borrowed_params import ParamsSource
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
@@ -534,6 +537,88 @@ def rates(
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     module = build(spec) if module is None else _loaded(module)
     return find_rate(spec, module, data=data, seed=seed, hyper=hyper, least=least, most=most, steps=steps)
+
+
+def sweep(
+    spec: SpecSource | None = None,
+    over: Mapping[str, Any] | None = None,
+    *,
+    metric: str | None = None,
+    direction: Direction | None = None,
+    sampler: SamplerName | None = None,
+    trials: int | None = None,
+    seed: int | None = None,
+    data: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> Sweep:
+    """Train a spec with many settings, at the same time, and set what came out side by side.
+
+    `over` says what is varied: values by their places in the spec, `{"optimizer.learning_rate":
+    "1e-4..1e-1:log:20", "layers.0.units": [32, 64], "seed": range(5)}`. A path leads through the blocks and
+    lists of the spec, `layers.0`, and through the arguments of a call, `units`; what stands in the train
+    block needs no `train.` before it. A text is a list, `adam,sgd`, whole numbers, `0..4`, or a range, with
+    points or, for samplers that draw, without.
+
+    Trials that differ in seeds, sizes of batches, epochs and hyper-parameters alone share one module, as
+    those of `train(spec, seed=..., hyper=...)` do. Each has `threads` for its products, one if not said:
+    the same number gives the same bits, however many `workers` there are.
+
+    `sampler` is "grid", which makes all combinations, or "random", which draws `trials` of them by `seed`.
+    `metric` is `held_out_` or `training_` with `loss`, `accuracy`, `r2` or `rmse`, or `held_out_` with a
+    score of scikit-learn's, `held_out_f1_macro`; without it the loss of held-out rows, where there are any.
+    `direction`, "minimize" or "maximize", is needed for `trained_epochs` and `kept_epoch` alone.
+
+    `out`, `sweeps/NAME` if not said, gets `trials.csv`, `trials.parquet`, a picture, and in `best` the run of
+    the best trial, as `train` writes it. A trial that diverges, that no spec can have or whose process dies
+    three times is a row with its reason. `resume` is the folder of a sweep that was stopped, however: trials
+    that ended are not made again. Then `trials` may be more, and nothing else can be said but who works.
+
+    Raises:
+        SpecError: for what cannot be varied, or not so.
+        DataError: the data do not fit, or are others than a sweep was begun with; the folder holds a sweep,
+            or another process writes into it.
+        ModuleError: a package is missing.
+    """
+    from symgrad.sweeping.sweep import WhoWorks, begin_sweep, resume_sweep
+
+    who = WhoWorks(None if workers is None else whole("workers", workers, 1))
+    trials = None if trials is None else whole("trials", trials, 1)
+    if resume is not None:
+        begun: dict[str, Any] = {
+            "spec": spec,
+            "over": over,
+            "metric": metric,
+            "direction": direction,
+            "sampler": sampler,
+        }
+        begun |= {"seed": seed, "data": data, "out": out, "threads": threads}
+        for name in (name for name, value in begun.items() if value is not None):
+            problem = f"{name} does not go with resume: the sweep goes on as it was begun"
+            raise DataError(problem, at=str(resume))
+        return resume_sweep(Path(resume), trials=trials, who=who, progress=progress)
+    if spec is None:
+        raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a sweep")
+    spec = read(spec)
+    if spec.loss is None:
+        raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
+    return begin_sweep(
+        spec,
+        {} if over is None else over,
+        metric=metric,
+        direction=None if direction is None else one_of("direction", direction, ("minimize", "maximize")),
+        sampler=one_of("sampler", "grid" if sampler is None else sampler, ("grid", "random")),
+        trials=trials,
+        seed=whole("seed", 0 if seed is None else seed, 0),
+        data=None if data is None else Path(data),
+        threads=whole("threads", 1 if threads is None else threads, 1),
+        out=Path("sweeps") / spec.name if out is None else Path(out),
+        who=who,
+        progress=progress,
+    )
 
 
 def _resumed(

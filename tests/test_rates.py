@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 import symgrad as sg
 from symgrad.cli import main
+from symgrad.training.rates.range_test import RATES_STREAM
 from symgrad.training.rates.rate_test import RateTest
-from symgrad.training.rates.sweep import SWEEP_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def by_hand(module: Any, rates: Any, momentum: float = 0.0) -> list[float]:
     for rate in rates:
         if not batches:
             epoch = len(found) // (ROWS // BATCH)
-            order = np.random.default_rng([3, SWEEP_STREAM, epoch]).permutation(ROWS)
+            order = np.random.default_rng([3, RATES_STREAM, epoch]).permutation(ROWS)
             batches = [order[n : n + BATCH] for n in range(0, ROWS - BATCH + 1, BATCH)]
         rows = batches.pop(0)
         x, t = DATA["x"][rows, 0], DATA["t"][rows, 0]

@@ -36,7 +36,10 @@ def test_a_folder_is_trained_into_once_at_a_time_and_free_when_its_process_is_ki
     with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE) as other:
         assert other.stdout
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(DataError, match="another training writes into this folder"), run_folder(folder):
+        with (
+            pytest.raises(DataError, match="another training or sweep writes into this folder"),
+            run_folder(folder),
+        ):
             pass
         with run_folder(tmp_path / "runs" / "two"):
             other.kill()

@@ -12,7 +12,8 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.preprocessing import StandardScaler
 
 import symgrad as sg
-from symgrad.sklearn import Regressor, modules
+from symgrad.judgement import ready_modules
+from symgrad.sklearn import Regressor
 from symgrad.training.scores.unreached import unreached
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def test_numbers_whose_squares_are_infinite_have_a_size() -> None:
 
 def test_estimators_say_it_in_scikit_learns_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", True)
-    monkeypatch.setattr(modules, "build", lambda spec: sg.build(spec, identity=False))
-    monkeypatch.setattr(modules, "_MODULES", {})
+    monkeypatch.setattr(ready_modules, "cached_module", lambda spec, _: sg.build(spec, identity=False))
+    monkeypatch.setattr(ready_modules, "_MODULES", {})
     table = houses(1.0)
     X, y = np.column_stack([table["area"], table["age"]]), table["price"]
     model = Regressor(hidden=(4,), epochs=40, learning_rate=0.01, random_state=0)

@@ -31,6 +31,7 @@ KINDS = (
 )
 MONITORS = ("gradients",)
 LOGS = ("tensorboard", "mlflow")
+SAMPLERS = ("grid", "random")
 FORMS = ("chain", "graph", "index")
 
 
@@ -139,6 +140,43 @@ def train(spec: Path | None, **options: Any) -> int:
     from symgrad.cli.train_command import TrainOptions, train_spec
 
     return train_spec(spec, TrainOptions(**options))
+
+
+@main.command()
+@click.argument("spec", type=FILE, required=False)
+@click.option(
+    "--over",
+    multiple=True,
+    metavar="PATH=VALUES",
+    help="optimizer.learning_rate=1e-4..1e-1:log:20, seed=0..4, layers.0.units=32,64; may come again.",
+)
+@click.option(
+    "--metric", metavar="NAME", help="Sort by held_out_accuracy, training_loss, ...  [held_out_loss]"
+)
+@click.option("--minimize", "direction", flag_value="minimize", help="Less of the metric is better.")
+@click.option("--maximize", "direction", flag_value="maximize", help="More of it is.")
+@click.option("--sampler", type=click.Choice(SAMPLERS), help="How values are chosen.  [grid]")
+@click.option("--trials", type=click.IntRange(1), help="So many trials; a grid makes all.")
+@click.option("--seed", type=SEED, help="Draws what is tried; that of training is varied.  [0]")
+@click.option("--data", type=FILE, help="Train on this file.  [the spec's train.data]")
+@click.option("--out", type=FILE, help="The folder to write to.  [sweeps/NAME]")
+@click.option("--workers", type=click.IntRange(1), help="Trials at the same time.  [as many as cores]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of each for its products.  [1]")
+@click.option("--resume", type=FILE, metavar="SWEEP", help="Go on with the sweep in this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
+def sweep(
+    spec: Path | None, over: tuple[str, ...], resume: Path | None, as_json: bool, quiet: bool, **options: Any
+) -> int:
+    """Train SPEC with many settings and compare what comes out.
+
+    Trials that differ in numbers alone share one module. The folder gets a table of all trials, a picture,
+    and the run of the best one, for predict, evaluate and export. Whatever stops the sweep, `symgrad sweep
+    --resume SWEEP` makes the trials that are missing. Exit code 1 says that no trial has a value.
+    """
+    from symgrad.cli.train_command import sweep_spec
+
+    return sweep_spec(spec, over, resume, as_json, quiet, **options)
 
 
 def _listed(_: click.Context, __: click.Parameter, given: str | None) -> str | None:

@@ -111,7 +111,7 @@ def named_numbers(_: click.Context, __: click.Parameter, texts: tuple[str, ...])
 SECTIONS = {
     "Begin": ("new", "list"),
     "Look at a network": ("inspect", "summary", "graph", "compare", "lectures"),
-    "Make and train it": ("generate", "verify", "rates", "train"),
+    "Make and train it": ("generate", "verify", "rates", "train", "sweep"),
     "Use what was trained": ("predict", "evaluate", "export", "import"),
     "Measure": ("bench", "doctor"),
 }

@@ -49,7 +49,7 @@ def compare_ways(spec_file: Path, as_json: bool, **options: Any) -> int:
 
 
 def find_rates(spec_file: Path, picture: Path | None, as_json: bool, **options: Any) -> int:
-    """Sweep over learning rates and show what was found; a terminal shows meanwhile what is done."""
+    """Test learning rates and show what was found; a terminal shows meanwhile what is done."""
     with stderr().status("deriving and compiling"):
         found = api.rates(spec_file, **options)
     if picture is not None:

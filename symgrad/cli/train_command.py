@@ -1,4 +1,4 @@
-"""What train does: read, generate, verify, train, report."""
+"""What train and sweep do: read, generate, verify, train, report."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import click
 from symgrad import api
 from symgrad.cli.actions import demand_target, write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
-from symgrad.cli.output import produce_json, say
+from symgrad.cli.output import produce_json, produce_report, say
 from symgrad.compiler.loading.cache import kept_text
 from symgrad.errors import SpecError
 from symgrad.not_finite import first_not_finite
 from symgrad.spec.reader import with_frozen
 from symgrad.spec.reading.derive_block import with_derivatives
+from symgrad.sweeping.over_text import over_of
 from symgrad.training.borrowed_params import check_source
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
@@ -237,3 +238,26 @@ def _checked(report: Report) -> str:
 def _tell(options: TrainOptions, text: str) -> None:
     if not (options.quiet or options.as_json):
         say(text)
+
+
+def sweep_spec(
+    spec_file: Path | None,
+    over: tuple[str, ...],
+    resume: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Train with many settings, show the table and name the files."""
+    if spec_file is None and resume is None:
+        raise click.UsageError("which SPEC? Without one, say with --resume which sweep goes on")
+    said = over_of(over) if over or resume is None else None
+    found = api.sweep(spec_file, said, resume=resume, progress=not (quiet or as_json), **options)
+    if as_json:
+        produce_json(found.as_dict() | {"warnings": warnings_shown()})
+    elif not quiet:
+        produce_report(found.table())
+        say(*(f"wrote {path}" for path in found.paths), *found.notes)
+    if not found.is_complete:
+        return INTERRUPTED
+    return GOOD if found.best is not None else FAILED

@@ -1,23 +1,17 @@
-"""Emitted modules of specs, each built and compiled once: in a process, and of all processes by one."""
+"""Emitted modules of estimators, compiled by the calls that an estimator makes."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.api import build
-from symgrad.turns import one_at_a_time
+from symgrad.judgement import ready_modules
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Spec
-
-_MODULES: dict[Spec, ModuleType] = {}
-_LOCK = Lock()
 
 
 def module_of(spec: Spec) -> ModuleType:
@@ -27,23 +21,18 @@ def module_of(spec: Spec) -> ModuleType:
         SpecError: the spec does not describe a network.
         NotIdenticalError: the module would compute something else than the spec says.
     """
-    with _LOCK:
-        if spec not in _MODULES:
-            _MODULES[spec] = _compiled(build(spec), trains=spec.loss is not None)
-        return _MODULES[spec]
+    return ready_modules.module_of(spec, _train_and_predict if spec.loss is not None else _predict)
 
 
-def _compiled(module: ModuleType, trains: bool) -> ModuleType:
-    """Numba compiles at the first calls, and keeps the result for those who waited."""
-    with one_at_a_time(Path(str(module.__file__)).with_suffix(".lock")):
-        params = module.init_params(0)
-        rows = {name: _rows(module, name) for name in (*module.INPUTS, *module.TARGETS)}
-        inputs = [rows[name] for name in module.INPUTS]
-        if trains:
-            time = {"epochs": 1} if module.EPOCHS else {}
-            module.train_epoch(params, module.init_state(params), *rows.values(), batch_size=1, **time)
-        module.predict(module.init_params(0), *inputs)
-    return module
+def _train_and_predict(module: ModuleType) -> None:
+    params, time = module.init_params(0), {"epochs": 1} if module.EPOCHS else {}
+    rows = [_rows(module, name) for name in (*module.INPUTS, *module.TARGETS)]
+    module.train_epoch(params, module.init_state(params), *rows, batch_size=1, **time)
+    _predict(module)
+
+
+def _predict(module: ModuleType) -> None:
+    module.predict(module.init_params(0), *(_rows(module, name) for name in module.INPUTS))
 
 
 def _rows(module: ModuleType, name: str) -> Any:

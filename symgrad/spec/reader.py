@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from symgrad.spec.reading.document import (
     Document,
     ItemPlace,
     Key,
+    Plain,
     canonical,
     from_mapping,
     is_path,
@@ -52,22 +54,40 @@ def source_of(spec: Spec) -> str | dict[str, Any]:
     return found if is_dict else spec.text
 
 
+def rewritten(spec: Spec, change: Callable[[dict[str, Plain]], Iterable[Key]]) -> Spec:
+    """The spec as if its text had been written otherwise: `change` is given a copy of the plain data, and
+    answers which entries it has set; all others keep their places.
+
+    Raises:
+        SpecError: for what no spec can say.
+    """
+    source = source_of(spec)
+    written = from_yaml(source, spec.at.source) if isinstance(source, str) else from_mapping(source)
+    data = {**deepcopy(written.data), "name": spec.name}
+    is_set = set(change(data))
+    changed = from_mapping(data)
+
+    def place(key: Key) -> ItemPlace:
+        beside = any(key[:length] in is_set for length in range(len(key) + 1))
+        return _beside(key) if beside or key not in written.places else written.places[key]
+
+    document = replace(changed, source=written.source, places={key: place(key) for key in changed.places})
+    return replace(build(validate(document), document), path=spec.path)
+
+
 def with_train(spec: Spec, settings: Mapping[str, object]) -> Spec:
-    """The spec as if its train block had been written with these entries; all others keep their places.
+    """The spec as if its train block had been written with these entries.
 
     Raises:
         SpecError: for what no train block can say.
     """
-    source = source_of(spec)
-    written = from_yaml(source, spec.at.source) if isinstance(source, str) else from_mapping(source)
-    block = written.data.get("train")
-    train = {**(block if isinstance(block, dict) else {}), **settings}
-    changed = from_mapping({**written.data, "name": spec.name, "train": train})
-    is_set = {("train", name) for name in settings}
-    kept = {key: place for key, place in written.places.items() if key[:2] not in is_set}
-    places = {key: kept.get(key) or _beside(key) for key in changed.places}
-    document = replace(changed, source=written.source, places=places)
-    return replace(build(validate(document), document), path=spec.path)
+
+    def change(data: dict[str, Any]) -> Iterable[Key]:
+        block = data.get("train")
+        data["train"] = {**(block if isinstance(block, dict) else {}), **settings}
+        return [("train", name) for name in settings]
+
+    return rewritten(spec, change)
 
 
 def _beside(key: Key) -> ItemPlace:

@@ -91,7 +91,9 @@ def _lock(folder: Path, handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         remedy = "wait for its end, or choose another folder"
-        raise DataError("another training writes into this folder", at=str(folder), remedy=remedy) from None
+        raise DataError(
+            "another training or sweep writes into this folder", at=str(folder), remedy=remedy
+        ) from None
     except OSError:
         return  # a file system without locks
 

@@ -1,1 +1,1 @@
-"""Which learning rate to begin with: a sweep over rates, and what it says."""
+"""Which learning rate to begin with: a range test, and what it says."""

@@ -10,7 +10,7 @@ from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.epochs.epoch_steps import EpochSteps
 from symgrad.training.epochs.running_hyper import running_hyper
 from symgrad.training.preparing import BatchSize, check_module, planned, prepared_parts
-from symgrad.training.rates.sweep import swept
+from symgrad.training.rates.range_test import tested
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,4 +54,4 @@ def find_rate(
     parts = prepared_parts(spec, module, data, None, plan.seed)
     running = running_hyper(spec, module, chosen, plan.epochs)
     made = EpochSteps(module, plan, parts.training, running)
-    return swept(made, module.init_params(seed=plan.seed), *ends, number)
+    return tested(made, module.init_params(seed=plan.seed), *ends, number)

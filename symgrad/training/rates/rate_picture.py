@@ -1,4 +1,4 @@
-"""A sweep over learning rates drawn with matplotlib."""
+"""A range test of learning rates drawn with matplotlib."""
 
 from __future__ import annotations
 

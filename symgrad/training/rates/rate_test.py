@@ -1,4 +1,4 @@
-"""What a sweep over learning rates says: where the loss falls most steeply, and where it diverges."""
+"""What a range test of learning rates says: where the loss falls most steeply, and where it diverges."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from symgrad.training.dataset.data import Dataset
     from symgrad.training.epochs.epoch_steps import EpochSteps
 
-SWEEP_STREAM = 4
+RATES_STREAM = 4
 MEASURED_ROWS = 1_000
 """The loss is that of so many rows, always the same ones, so that it does not change with the batch."""
 NAME = "learning_rate"
 
 
-def swept(steps: EpochSteps, first: Any, least: float, most: float, number: int) -> RateTest:
+def tested(steps: EpochSteps, first: Any, least: float, most: float, number: int) -> RateTest:
     """Try so many rates from the least to the most, equally far apart as powers are; `first` is not changed.
 
     It ends where the loss has diverged.
@@ -86,7 +86,7 @@ def _batches(steps: EpochSteps) -> Iterator[Dataset]:
     """Batches of shuffled rows without end."""
     rows, size = steps.training.rows, steps.batch_size
     for epoch in count():
-        generator = np.random.default_rng([steps.plan.seed, SWEEP_STREAM, epoch])
+        generator = np.random.default_rng([steps.plan.seed, RATES_STREAM, epoch])
         order = generator.permutation(rows) if size < rows else np.arange(rows)
         for start in range(0, rows - size + 1, size):  # whole batches alone
             yield steps.training.take(order[start : start + size])
@@ -96,5 +96,5 @@ def measured_rows(training: Dataset, seed: int) -> Dataset:
     """The rows that the loss is measured on."""
     if training.rows <= MEASURED_ROWS:
         return training
-    generator = np.random.default_rng([seed, SWEEP_STREAM])
+    generator = np.random.default_rng([seed, RATES_STREAM])
     return training.take(np.sort(generator.choice(training.rows, MEASURED_ROWS, replace=False)))

@@ -1,0 +1,99 @@
+"""What of a trial is a module of its own, and what such a module is told when it trains.
+
+Modules take seeds, epochs, sizes of batches and their hyper-parameters at run time. So trials that differ in
+these alone are of one structure: one spec, derived and compiled once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from symgrad.errors import SpecError
+from symgrad.spec.expand import expand
+from symgrad.spec.numbers import number
+from symgrad.sweeping.dotted_entries import full_path, hyper_key, with_entries
+from symgrad.training.epochs.chosen_hyper import chosen_hyper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.spec.model import Spec
+    from symgrad.sweeping.dotted_entries import Scalar
+    from symgrad.sweeping.sweep_axes import SweepAxis, Values
+
+_TOLD = {"train.seed": "seed", "train.epochs": "epochs", "train.batch_size": "batch_size"}
+"""Settings that training takes in place of its spec's."""
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """What is trained: the spec of a module, and the numbers that take the place of the spec's own."""
+
+    spec: Spec
+    hyper: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
+    epochs: int | None = None
+    batch_size: int | Literal["full"] | None = None
+
+
+class Structures:
+    """The specs that a sweep trains, each of which serves as many trials as it can."""
+
+    def __init__(self, spec: Spec, axes: Sequence[SweepAxis]) -> None:
+        self.spec = spec
+        self._stand_in = {axis.path: _some_number(axis) for axis in axes}
+        self._specs: dict[tuple[tuple[str, str], ...], Spec] = {}
+
+    def of(self, values: Values) -> TrialSpec:
+        """What a trial trains.
+
+        Raises:
+            SpecError: no spec has these values together.
+        """
+        whole = self._spec(values)
+        told: dict[str, Any] = {
+            _TOLD[full]: v for path, v in values.items() if (full := full_path(path)) in _TOLD
+        }
+        rest = {path: value for path, value in values.items() if full_path(path) not in _TOLD}
+        hyper = _numbers_told(whole, rest)
+        try:
+            return self._with_told(rest, hyper, told)
+        except SpecError:  # of the numbers that stand in for others
+            return TrialSpec(self._spec(rest), **told)
+
+    def _with_told(
+        self, values: Mapping[str, Scalar], hyper: Mapping[str, float], told: Mapping[str, Any]
+    ) -> TrialSpec:
+        """The spec with its own numbers, or with some that stand in for those that it leaves at 0."""
+        fixed = {path: value for path, value in values.items() if path not in hyper}
+        known = {h.key for h in expand(self._spec(fixed)).hyper}
+        absent = {path: self._stand_in[path] for path in hyper if hyper_key(path) not in known}
+        spec = self._spec({**fixed, **absent})
+        numbers = {hyper_key(path): value for path, value in hyper.items()}
+        chosen_hyper(spec, numbers)
+        return TrialSpec(spec, numbers, **told)
+
+    def _spec(self, values: Mapping[str, Scalar]) -> Spec:
+        key = tuple((path, repr(value)) for path, value in sorted(values.items()))
+        if key not in self._specs:
+            self._specs[key] = with_entries(self.spec, values)
+            expand(self._specs[key])
+        return self._specs[key]
+
+
+def _some_number(axis: SweepAxis) -> Scalar:
+    """One of the values that is not 0."""
+    return next((value for value in reversed(axis.ends) if value), 0)
+
+
+def _numbers_told(spec: Spec, values: Mapping[str, Scalar]) -> dict[str, float]:
+    """Those of the values that modules of this spec take at run time; what is 0 there is none."""
+    known = {h.key: number(h.value, {}) for h in expand(spec).hyper}
+    return {
+        path: float(value)
+        for path, value in values.items()
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and known.get(hyper_key(path)) == float(value)
+    }
