@@ -14,7 +14,7 @@ from symgrad.errors import Position, SpecError
 from symgrad.spec import library
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.names import shorten
-from symgrad.spec.language.syntax import Call, Name, Node
+from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Tuple
 from symgrad.spec.language.trees import calls, replaced
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.library.entries import parse_signature
@@ -160,6 +160,11 @@ class _Scope(NamedTuple):
         return Position(self.path, 1, 1)
 
     @property
+    def said(self) -> str:
+        """What may be done instead."""
+        return f"give whole values: {_shown(self.key)}=..."
+
+    @property
     def is_layer(self) -> bool:
         """Whether it is a layer of a chain, which is called without the x that it takes."""
         return len(self.key) > 1 and isinstance(self.key[-1], int) and self.key[-2] in _CHAINS
@@ -187,41 +192,48 @@ def _with_argument(text: str, names: Sequence[str], value: Scalar, scope: _Scope
     It is the formula's own call, or the only one in it that takes such an argument.
     """
     formula = _called(parse_formula(text, scope.at))
-    if isinstance(formula, Call):
-        return unparse(_with_value(formula, names, value, scope, outermost=True))
-    fitting = [c for c in calls(formula) if names[0] in scope.arguments(c, outermost=False)]
-    if len(fitting) != 1:
-        found = "no call" if not fitting else f"{len(fitting)} calls"
-        problem = f"{found} with an argument '{shorten(names[0])}' in '{shorten(text)}'"
-        raise SpecError(problem, at=scope.path, remedy=f"give whole values: {_shown(scope.key)}=...")
-
-    def change(node: Node) -> Node | None:
-        return _with_value(fitting[0], names, value, scope) if node is fitting[0] else None
-
-    return unparse(replaced(formula, change))
-
-
-def _with_value(
-    call: Call, names: Sequence[str], value: Scalar, scope: _Scope, *, outermost: bool = False
-) -> Call:
-    name, known = names[0], scope.arguments(call, outermost=outermost)
-    if name not in known:
-        takes = f"it takes {', '.join(known)}" if known else "it takes none"
-        problem = f"{call.function} has no argument '{shorten(name)}'"
-        raise SpecError(problem, at=scope.path, remedy=meant(HYPER_PARAMETERS.get(name, name), known, takes))
-    position, given = known.index(name), dict(call.keywords)
-    before = call.arguments[position] if position < len(call.arguments) else given.get(name)
+    takes = [(call, scope.arguments(call, outermost=call is formula)) for call in calls(formula)]
+    fitting = [(call, known) for call, known in takes if names[0] in known]
+    chosen = [pair for pair in fitting if pair[0] is formula] or fitting
+    if len(chosen) != 1:
+        raise _unfitting(text, names[0], takes, len(chosen), scope)
+    call, known = chosen[0]
+    position, given = known.index(names[0]), dict(call.keywords)
+    is_positional = position < len(call.arguments)
     if len(names) == 1:
-        node = parse_formula(_as_formula(value), scope.at)
+        node = _as_node(value, scope.at)
     else:
-        inner = _called(before) if before is not None else None
-        if not isinstance(inner, Call):
-            problem = f"'{name}' of {call.function} is no call here, so it has no '{shorten(names[1])}'"
-            raise SpecError(problem, at=scope.path, remedy=f"give whole values: {name}=...")
-        node = _with_value(inner, names[1:], value, scope)
-    if position < len(call.arguments):
-        return replace(call, arguments=(*call.arguments[:position], node, *call.arguments[position + 1 :]))
-    return replace(call, keywords=tuple({**given, name: node}.items()))
+        before = call.arguments[position] if is_positional else given.get(names[0])
+        inner = scope._replace(key=(*scope.key, names[0]))
+        if before is None:
+            problem = f"{call.function} is given no '{names[0]}' whose '{shorten(names[1])}' could be another"
+            raise SpecError(problem, at=scope.path, remedy=f"write it in the spec, {inner.said}")
+        node = parse_formula(_with_argument(unparse(before), names[1:], value, inner), scope.at)
+    if is_positional:
+        changed = replace(call, arguments=(*call.arguments[:position], node, *call.arguments[position + 1 :]))
+    else:
+        changed = replace(call, keywords=tuple({**given, names[0]: node}.items()))
+    return unparse(replaced(formula, lambda part: changed if part is call else None))
+
+
+def _unfitting(
+    text: str, name: str, takes: Sequence[tuple[Call, tuple[str, ...]]], fitting: int, scope: _Scope
+) -> SpecError:
+    """No call in a formula takes this argument, or several do."""
+    if fitting:
+        return SpecError(
+            f"{fitting} calls in '{shorten(text)}' take '{name}'", at=scope.path, remedy=scope.said
+        )
+    if not takes:
+        problem = f"'{shorten(text)}' is no call, so it has no '{shorten(name)}'"
+        return SpecError(problem, at=scope.path, remedy=scope.said)
+    known = tuple(dict.fromkeys(argument for _, own in takes for argument in own))
+    which = takes[0][0].function if len(takes) == 1 else f"no call in '{shorten(text)}'"
+    problem = f"{which} has {'no' if len(takes) == 1 else 'an'} argument '{shorten(name)}'"
+    ours = HYPER_PARAMETERS.get(name, name)
+    return SpecError(
+        problem, at=scope.path, remedy=meant(ours, known, f"expected {', '.join(known) or 'none'}")
+    )
 
 
 def _called(node: Node) -> Node:
@@ -229,8 +241,12 @@ def _called(node: Node) -> Node:
     return Call(node.id, (), (), node.at) if isinstance(node, Name) else node
 
 
-def _as_formula(value: Scalar) -> str:
-    """A value as it is written in formulas."""
+def _as_node(value: Scalar, at: Position) -> Node:
+    """A value as it stands in formulas."""
+    if isinstance(value, bool):
+        return Boolean(value, at)
     if isinstance(value, list):
-        return f"({', '.join(map(_as_formula, value))})"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        return Tuple(tuple(_as_node(item, at) for item in value), at)
+    if value is None:
+        raise SpecError("null is no argument", at=at.source, remedy="expected a number or a word")
+    return parse_formula(str(value), at)

@@ -19,6 +19,7 @@ from symgrad.sweeping.over_text import axes_of
 from symgrad.sweeping.run_sweep import SweepLoop, trials_made
 from symgrad.sweeping.samplers import GridSampler, RandomSampler, number_of_trials
 from symgrad.sweeping.structures import Structures
+from symgrad.sweeping.sweep_axes import shown
 from symgrad.sweeping.sweep_journal import (
     JournalContent,
     append_trials,
@@ -169,16 +170,18 @@ def _check_values(spec: Spec, axes: Sequence[SweepAxis]) -> None:
 
 
 def _check_value(structures: Structures, path: str, value: Any, bases: Sequence[Values]) -> None:
-    refusal: SymgradError | None = None
+    refusals = []
     for base in bases:
         try:
             structures.of({**base, path: value})
         except SymgradError as error:
-            refusal = refusal or error
+            refusals.append(error)
         else:
             return
-    if refusal is not None:
-        raise refusal
+    first = refusals[0]
+    if first.at == path:  # it leads nowhere, whatever the value
+        raise first
+    raise SpecError(first.problem, at=f"{path}={shown(value)}", remedy=first.remedy)
 
 
 def _data_hash(plan: SweepPlan) -> str:

@@ -100,7 +100,7 @@ class _Scale:
         count = len(self.values)
         chosen = sorted({round(k) for k in np.linspace(0, count - 1, min(count, 7))})
         where = _Scale.share(self._only(chosen))
-        return [(float(at), shown(self.values[k])) for at, k in zip(where, chosen, strict=True)]
+        return [(float(at), _label(self.values[k])) for at, k in zip(where, chosen, strict=True)]
 
     def _only(self, chosen: Sequence[int]) -> _Scale:
         other = object.__new__(_Scale)
@@ -109,12 +109,20 @@ class _Scale:
 
 
 def _is_geometric(values: Sequence[Any]) -> bool:
-    """Whether numbers are spread more evenly by their logarithms."""
-    return (len(values) > 2 and spans_a_wide_range(values)) or (
-        len(values) > 2
-        and values[0] > 0
-        and bool(np.ptp(np.diff(np.log(values))) < np.log(values[-1] / values[0]) / 10)
-    )
+    """Whether the steps between numbers are more alike as factors."""
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    steps, factors = np.diff(values), np.diff(np.log(values))
+    return bool(factors.std() / factors.mean() < steps.std() / steps.mean())
+
+
+def _is_log(values: NDArray[Any]) -> bool:
+    """Whether the metric is drawn by its logarithms."""
+    return spans_a_wide_range(values.tolist())
+
+
+def _label(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else shown(value)
 
 
 def _draw_curve(axes: Any, scale: _Scale, metric: SweepMetric, rows: Sequence[TrialRow]) -> None:
@@ -129,12 +137,14 @@ def _draw_curve(axes: Any, scale: _Scale, metric: SweepMetric, rows: Sequence[Tr
         linewidth=1.6,
     )
     axes.plot(
-        places[0], values[0], "o", color=VALIDATION, markersize=8, label=f"best: {shown(scale.found[0])}"
+        places[0], values[0], "o", color=VALIDATION, markersize=8, label=f"best: {_label(scale.found[0])}"
     )
     if scale.is_log:
         axes.set_xscale("log")
     elif not scale.is_numeric:
         axes.set_xticks(range(len(scale.values)), [shown(value) for value in scale.values])
+    if _is_log(values):
+        axes.set_yscale("log")
     axes.set_xlabel(scale.path, parse_math=False)
     axes.set_ylabel(metric.name, parse_math=False)
     axes.grid(alpha=0.25)
@@ -144,24 +154,26 @@ def _draw_curve(axes: Any, scale: _Scale, metric: SweepMetric, rows: Sequence[Tr
 
 def _draw_map(figure: Any, scales: Sequence[_Scale], metric: SweepMetric, rows: Sequence[TrialRow]) -> None:
     """Cells where both axes are listed, dots else; the best one has a frame."""
+    from matplotlib.colors import LogNorm
     from matplotlib.patches import Rectangle
 
     axes = figure.subplots()
     values = np.array([row.value for row in rows])
     colours = "viridis" if metric.direction == "maximize" else "viridis_r"
     x, y = scales
+    norm = LogNorm() if _is_log(values) else None
     if x.is_listed and y.is_listed:
         cells = np.full((len(y.values), len(x.values)), np.nan)
         for row, value in zip(rows, values, strict=True):
             cells[y.values.index(row.values[y.path]), x.values.index(row.values[x.path])] = value
-        drawn = axes.imshow(cells, origin="lower", aspect="auto", cmap=colours)
+        drawn = axes.imshow(cells, origin="lower", aspect="auto", cmap=colours, norm=norm)
         _label_cells(axes, scales)
         if cells.size <= _FEW_CELLS:
             _write_cells(axes, cells, drawn)
         corner = x.values.index(x.found[0]) - 0.5, y.values.index(y.found[0]) - 0.5
         axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=VALIDATION, linewidth=2.5))
     else:
-        drawn = axes.scatter(x.places(), y.places(), c=values, cmap=colours, s=36)
+        drawn = axes.scatter(x.places(), y.places(), c=values, cmap=colours, norm=norm, s=36)
         axes.plot(
             x.places()[0], y.places()[0], "o", markersize=12, markerfacecolor="none",
             markeredgecolor=VALIDATION, markeredgewidth=2,
@@ -179,7 +191,7 @@ def _label_cells(axes: Any, scales: Sequence[_Scale]) -> None:
     for scale, ticks in zip(scales, (axes.set_xticks, axes.set_yticks), strict=True):
         count = len(scale.values)
         chosen = sorted({round(k) for k in np.linspace(0, count - 1, min(count, 8))})
-        ticks(chosen, [f"{scale.values[k]:.3g}" for k in chosen])
+        ticks(chosen, [_label(scale.values[k]) for k in chosen])
 
 
 def _write_cells(axes: Any, cells: NDArray[Any], drawn: Any) -> None:
@@ -199,12 +211,11 @@ def _draw_lines(figure: Any, scales: Sequence[_Scale], metric: SweepMetric, rows
     axes = figure.subplots()
     values = np.array([row.value for row in rows])
     low, high = values.min(), values.max()
-    shares = np.column_stack(
-        [
-            *(scale.share() for scale in scales),
-            (values - low) / (high - low) if high > low else values * 0 + 0.5,
-        ]
-    )[:MOST_LINES][::-1]  # the best last, above the others
+    ends = np.array([low, high])
+    heights, ends = (np.log(values), np.log(ends)) if _is_log(values) else (values, ends)
+    last = (heights - ends[0]) / (ends[1] - ends[0]) if high > low else values * 0 + 0.5
+    shares = np.column_stack([*(scale.share() for scale in scales), last])
+    shares = shares[:MOST_LINES][::-1]  # the best last, above the others
     places = np.arange(shares.shape[1])
     lines = [np.column_stack([places, line]) for line in shares]
     goodness = 1 - shares[:, -1] if metric.direction == "minimize" else shares[:, -1]
@@ -217,7 +228,8 @@ def _draw_lines(figure: Any, scales: Sequence[_Scale], metric: SweepMetric, rows
         for at, label in scale.labels():
             axes.annotate(label, (place, at), xytext=(-4, 0), ha="right", bbox=behind, **beside)
     for share in np.linspace(0, 1, 5):
-        text = f"{low + share * (high - low):.3g}"
+        height = ends[0] + share * (ends[1] - ends[0])
+        text = f"{np.exp(height) if _is_log(values) else height:.3g}"
         axes.annotate(text, (places[-1], share), xytext=(5, 0), **beside)
     for place in places:
         axes.axvline(place, color=QUIET, linewidth=1)
