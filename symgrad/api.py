@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from symgrad.report.summary import Summary
     from symgrad.spec.model import Monitor, Spec
     from symgrad.spec.reader import SpecSource
-    from symgrad.sweeping.samplers import SamplerName
+    from symgrad.sweeping.sampling.samplers import SamplerName
     from symgrad.sweeping.sweep_metrics import Direction
     from symgrad.sweeping.sweep_result import Sweep
     from symgrad.training.borrowed_params import ParamsSource

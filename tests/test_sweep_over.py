@@ -13,12 +13,12 @@ from seeds import SEED
 import symgrad as sg
 from symgrad.errors import SpecError
 from symgrad.spec.expand import expand
-from symgrad.sweeping.dotted_entries import with_entries
-from symgrad.sweeping.over_text import axes_of, over_of
-from symgrad.sweeping.samplers import GridSampler, RandomSampler, number_of_trials
-from symgrad.sweeping.structures import Structures
+from symgrad.sweeping.sampling.samplers import GridSampler, RandomSampler, number_of_trials
 from symgrad.sweeping.sweep import _check_values
-from symgrad.sweeping.sweep_axes import Listed, Span
+from symgrad.sweeping.varied.dotted_entries import with_entries
+from symgrad.sweeping.varied.over_text import axes_of, over_of
+from symgrad.sweeping.varied.structures import Structures
+from symgrad.sweeping.varied.sweep_axes import ListedValues, ValueRange
 
 SPEC: dict[str, Any] = {
     "name": "varied",
@@ -82,14 +82,14 @@ CHAIN: dict[str, Any] = {
 )
 def test_values_are_those_that_are_meant(text: str, values: tuple[Any, ...]) -> None:
     (axis,) = axes_of({"seed": text})
-    assert isinstance(axis, Listed)
+    assert isinstance(axis, ListedValues)
     assert axis.values == pytest.approx(values) if isinstance(values[0], float) else axis.values == values
     assert [type(value) is bool for value in axis.values] == [type(value) is bool for value in values]
 
 
 def test_ranges_without_points_are_drawn_from() -> None:
-    assert axes_of({"epochs": "1..100:log"}) == (Span("epochs", 1, 100, True, True),)
-    assert axes_of({"optimizer.eps": "0.5..1.5"}) == (Span("optimizer.eps", 0.5, 1.5, False, False),)
+    assert axes_of({"epochs": "1..100:log"}) == (ValueRange("epochs", 1, 100, True, True),)
+    assert axes_of({"optimizer.eps": "0.5..1.5"}) == (ValueRange("optimizer.eps", 0.5, 1.5, False, False),)
 
 
 BAD_OVER = {
@@ -168,7 +168,7 @@ def test_python_gives_values_as_they_are() -> None:
         "standardize": (True, False),
         "epochs": 7,
     }
-    found = [axis.values for axis in axes_of(over) if isinstance(axis, Listed)]
+    found = [axis.values for axis in axes_of(over) if isinstance(axis, ListedValues)]
     assert found == [(0, 1, 2), tuple(np.geomspace(1e-8, 1e-6, 3).tolist()), (True, False), (7,)]
 
 
@@ -340,15 +340,15 @@ def test_random_trials_say_the_same_whichever_are_asked_for() -> None:
         for values in found.values():
             assert 1e-4 <= float(str(values["optimizer.learning_rate"])) <= 1e-1
             assert 1 <= int(str(values["epochs"])) <= 100
-        if all(isinstance(axis, Listed) for axis in axes):
+        if all(isinstance(axis, ListedValues) for axis in axes):
             assert len({str(values) for values in found.values()}) == 20
 
 
 def test_draws_are_spread_evenly() -> None:
     places = (np.arange(1000) + 0.5) / 1000
-    whole = [Span("epochs", 1, 4, False, True).at(place) for place in places]
+    whole = [ValueRange("epochs", 1, 4, False, True).at(place) for place in places]
     assert [whole.count(value) for value in (1, 2, 3, 4)] == [250] * 4
-    logarithms = np.log10([Span("x", 1e-4, 1, True, False).at(place) for place in places])
+    logarithms = np.log10([ValueRange("x", 1e-4, 1, True, False).at(place) for place in places])
     assert np.histogram(logarithms, bins=4, range=(-4, 0))[0].tolist() == [250] * 4
 
 

@@ -18,7 +18,7 @@ from symgrad.errors import SpecError
 from symgrad.not_finite import first_not_finite
 from symgrad.spec.reader import with_frozen
 from symgrad.spec.reading.derive_block import with_derivatives
-from symgrad.sweeping.over_text import over_of
+from symgrad.sweeping.varied.over_text import over_of
 from symgrad.training.borrowed_params import check_source
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper

@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from symgrad.errors import DataError
-from symgrad.sweeping.sweep_axes import shown
+from symgrad.sweeping.varied.sweep_axes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from symgrad.sweeping.sweep_metrics import SweepMetric
-    from symgrad.sweeping.sweep_trial import TrialRow
+    from symgrad.sweeping.working.sweep_trial import TrialRow
 
 BEST, NOTE = "best", "trial.json"
 

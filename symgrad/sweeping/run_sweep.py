@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.sweeping.best_run import best_of, is_before, keep_best, kept_best
-from symgrad.sweeping.structures import Structures
 from symgrad.sweeping.sweep_journal import append_row
-from symgrad.sweeping.sweep_trial import TrialOrder, TrialOutcome, TrialRow
+from symgrad.sweeping.varied.structures import Structures
+from symgrad.sweeping.working.sweep_trial import TrialOrder, TrialOutcome, TrialRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from symgrad.sweeping.samplers import Sampler
-    from symgrad.sweeping.sweep_axes import Values
+    from symgrad.sweeping.sampling.samplers import Sampler
     from symgrad.sweeping.sweep_plan import SweepPlan
-    from symgrad.sweeping.workers import Workers
+    from symgrad.sweeping.varied.sweep_axes import Values
+    from symgrad.sweeping.working.workers import Workers
 
 
 class SweepLoop:

@@ -14,12 +14,8 @@ import numpy as np
 from symgrad.compiler.loading.sources import sources_digest
 from symgrad.errors import DataError, DataWarning, SpecError, SymgradError, warn
 from symgrad.sweeping.best_run import best_of
-from symgrad.sweeping.joblib_workers import JoblibWorkers
-from symgrad.sweeping.over_text import axes_of
 from symgrad.sweeping.run_sweep import SweepLoop, trials_made
-from symgrad.sweeping.samplers import GridSampler, RandomSampler, number_of_trials
-from symgrad.sweeping.structures import Structures
-from symgrad.sweeping.sweep_axes import shown
+from symgrad.sweeping.sampling.samplers import GridSampler, RandomSampler, number_of_trials
 from symgrad.sweeping.sweep_journal import (
     JournalContent,
     append_trials,
@@ -30,6 +26,11 @@ from symgrad.sweeping.sweep_metrics import chosen_metric
 from symgrad.sweeping.sweep_plan import SweepPlan
 from symgrad.sweeping.sweep_progress import shown_trials
 from symgrad.sweeping.sweep_result import Sweep, in_order, written
+from symgrad.sweeping.varied.dotted_entries import with_entries
+from symgrad.sweeping.varied.over_text import axes_of
+from symgrad.sweeping.varied.structures import Structures
+from symgrad.sweeping.varied.sweep_axes import shown
+from symgrad.sweeping.working.joblib_workers import JoblibWorkers
 from symgrad.training.dataset.data import load_data
 from symgrad.training.run_folder import run_folder, stopped_run
 
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from symgrad.spec.model import Spec
-    from symgrad.sweeping.samplers import Sampler, SamplerName
-    from symgrad.sweeping.sweep_axes import SweepAxis, Values
+    from symgrad.sweeping.sampling.samplers import Sampler, SamplerName
     from symgrad.sweeping.sweep_metrics import Direction
-    from symgrad.sweeping.workers import Workers
+    from symgrad.sweeping.varied.sweep_axes import SweepAxis, Values
+    from symgrad.sweeping.working.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ def _check_value(structures: Structures, path: str, value: Any, bases: Sequence[
     refusals = []
     for base in bases:
         try:
+            with_entries(structures.spec, {**base, path: value})
             structures.of({**base, path: value})
         except SymgradError as error:
             refusals.append(error)

@@ -17,7 +17,7 @@ from zlib import crc32
 from symgrad.errors import DataError, DataWarning, SpecError, warn
 from symgrad.files import write_whole
 from symgrad.sweeping.sweep_plan import SweepPlan, plan_of
-from symgrad.sweeping.sweep_trial import TrialRow
+from symgrad.sweeping.working.sweep_trial import TrialRow
 
 JOURNAL = "journal.jsonl"
 _REMEDY = "name the folder of a sweep, or begin anew with --out OTHER"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from symgrad.errors import SpecError, did_you_mean
+from symgrad.errors import ModuleError, SpecError, did_you_mean
 from symgrad.spec.expand import expand
 from symgrad.training.records.history import finite
 from symgrad.training.scores.scorers import scorers
@@ -107,8 +107,13 @@ def _demand_score(spec: Spec, name: str, known: tuple[str, ...]) -> None:
         remedy = "write validation: 0.2 in its train block, or take training_loss"
         raise SpecError(f"'{name}', and the spec holds no rows out", at="metric", remedy=remedy)
     near = did_you_mean(name, known)
-    if is_score and not near:
-        scorers([own])
-        return
+    if is_score:
+        try:
+            scorers([own])
+        except ModuleError as error:
+            if error.at is not None or not near:  # not as it is missing
+                raise
+        else:
+            return
     remedy = near or f"expected {', '.join(known)}, or {HELD_OUT}NAME for a score of scikit-learn's"
     raise SpecError(f"'{name}' is not measured when {spec.name} is trained", at="metric", remedy=remedy)

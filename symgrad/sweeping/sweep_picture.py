@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from symgrad.sweeping.sweep_axes import Listed, short_names, shown, varied
+from symgrad.sweeping.varied.sweep_axes import ListedValues, short_names, shown, varied
 from symgrad.training.records.plot import QUIET, TRAINING, VALIDATION, spans_a_wide_range
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.sweeping.sweep_axes import SweepAxis
     from symgrad.sweeping.sweep_metrics import SweepMetric
-    from symgrad.sweeping.sweep_trial import TrialRow
+    from symgrad.sweeping.varied.sweep_axes import SweepAxis
+    from symgrad.sweeping.working.sweep_trial import TrialRow
 
 MOST_LINES = 2_000
 """So many of the best trials are drawn as lines."""
@@ -69,14 +69,14 @@ class _Scale:
     def __init__(self, axis: SweepAxis, name: str, rows: Sequence[TrialRow]) -> None:
         self.path, self.name = axis.path, name
         self.found = [row.values[axis.path] for row in rows]
-        listed = list(axis.values) if isinstance(axis, Listed) else []
+        listed = list(axis.values) if isinstance(axis, ListedValues) else []
         numbers = [
             v for v in (listed or self.found) if isinstance(v, int | float) and not isinstance(v, bool)
         ]
         self.is_numeric = len(numbers) == len(listed or self.found) and len(set(numbers)) > 1
         self.values: list[Any] = sorted(set(numbers)) if self.is_numeric else listed
         self.is_listed = bool(listed)
-        evenly = isinstance(axis, Listed) and _is_geometric(self.values) if self.is_numeric else False
+        evenly = isinstance(axis, ListedValues) and _is_geometric(self.values) if self.is_numeric else False
         self.is_log = self.is_numeric and (evenly or getattr(axis, "log", False))
 
     def places(self) -> NDArray[Any]:

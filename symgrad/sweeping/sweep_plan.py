@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.spec.reader import read, source_of
-from symgrad.sweeping.samplers import SamplerName
-from symgrad.sweeping.sweep_axes import Listed, Span, SweepAxis
+from symgrad.sweeping.sampling.samplers import SamplerName
 from symgrad.sweeping.sweep_metrics import SweepMetric
+from symgrad.sweeping.varied.sweep_axes import ListedValues, SweepAxis, ValueRange
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec
@@ -66,4 +66,8 @@ def plan_of(record: dict[str, Any]) -> SweepPlan:
 
 def _axis(record: dict[str, Any]) -> SweepAxis:
     kind, rest = record["kind"], {name: value for name, value in record.items() if name != "kind"}
-    return Span(**rest) if kind == Span.__name__ else Listed(rest["path"], tuple(rest["values"]))
+    return (
+        ValueRange(**rest)
+        if kind == ValueRange.__name__
+        else ListedValues(rest["path"], tuple(rest["values"]))
+    )

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from symgrad.sweeping.best_run import is_before
-from symgrad.sweeping.sweep_axes import shown
+from symgrad.sweeping.varied.sweep_axes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from symgrad.sweeping.sweep_metrics import SweepMetric
-    from symgrad.sweeping.sweep_trial import TrialRow
+    from symgrad.sweeping.working.sweep_trial import TrialRow
 
 
 @contextmanager

@@ -18,16 +18,16 @@ from symgrad.errors import ModuleError
 from symgrad.plain_text import plain_text
 from symgrad.prediction.tables import write_table
 from symgrad.sweeping.best_run import BEST
-from symgrad.sweeping.sweep_axes import short_names, shown, varied
 from symgrad.sweeping.sweep_picture import sweep_figure
+from symgrad.sweeping.varied.sweep_axes import short_names, shown, varied
 from symgrad.training.records.plot import figure_svg, write_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from symgrad.sweeping.sweep_axes import SweepAxis
     from symgrad.sweeping.sweep_metrics import SweepMetric
-    from symgrad.sweeping.sweep_trial import TrialRow
+    from symgrad.sweeping.varied.sweep_axes import SweepAxis
+    from symgrad.sweeping.working.sweep_trial import TrialRow
 
 SHOWN = 20
 """So many of the best trials are written out."""

@@ -12,11 +12,11 @@ import numpy as np
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec.language.names import shorten
 from symgrad.spec.reading.yaml_text import from_yaml
-from symgrad.sweeping.dotted_entries import full_path, hyper_key
-from symgrad.sweeping.sweep_axes import Listed, Span, SweepAxis, points_between, shown
+from symgrad.sweeping.varied.dotted_entries import full_path, hyper_key
+from symgrad.sweeping.varied.sweep_axes import ListedValues, SweepAxis, ValueRange, points_between, shown
 
 if TYPE_CHECKING:
-    from symgrad.sweeping.dotted_entries import Scalar
+    from symgrad.sweeping.varied.dotted_entries import Scalar
 
 MOST_VALUES = 100_000
 """So many values one axis may list."""
@@ -107,7 +107,7 @@ def _axis_of_text(path: str, text: str) -> SweepAxis:
             found.append(_value(path, item))
             continue
         axis = _range(path, item, *said.groups())
-        if isinstance(axis, Span):
+        if isinstance(axis, ValueRange):
             if len(items) > 1:
                 remedy = f"give it points, as {item}:10"
                 raise SpecError(f"'{item}' in a list has no end of values", at=path, remedy=remedy)
@@ -165,12 +165,12 @@ def _range(path: str, text: str, least: str, most: str, rest: str) -> SweepAxis:
     if log and low <= 0:
         raise SpecError(f"'{text}' has no logarithms", at=path, remedy="expected numbers above 0")
     if number is not None:
-        return Listed(path, points_between(low, high, number, log=log, whole=whole))
+        return ListedValues(path, points_between(low, high, number, log=log, whole=whole))
     if whole and not log:
         if high - low >= MOST_VALUES:
             raise SpecError(f"more than {MOST_VALUES:,} values", at=path, remedy=f"give points, as {text}:10")
-        return Listed(path, tuple(range(int(low), int(high) + 1)))
-    return Span(path, low, high, log, whole)
+        return ListedValues(path, tuple(range(int(low), int(high) + 1)))
+    return ValueRange(path, low, high, log, whole)
 
 
 def _options(path: str, text: str, rest: str) -> tuple[bool, int | None]:
@@ -192,7 +192,7 @@ def _options(path: str, text: str, rest: str) -> tuple[bool, int | None]:
     return scale == "log", number
 
 
-def _listed(path: str, values: Sequence[Scalar]) -> Listed:
+def _listed(path: str, values: Sequence[Scalar]) -> ListedValues:
     """Raises SpecError where nothing is listed, or something twice."""
     if not values:
         raise SpecError("no values", at=path, remedy=_EXAMPLES)
@@ -204,4 +204,4 @@ def _listed(path: str, values: Sequence[Scalar]) -> Listed:
         seen.add(key)
     if len(values) > MOST_VALUES:
         raise SpecError(f"more than {MOST_VALUES:,} values", at=path, remedy="give fewer, or a range")
-    return Listed(path, tuple(values))
+    return ListedValues(path, tuple(values))

@@ -17,13 +17,13 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError
-from symgrad.sweeping.sweep_trial import TrialOutcome, run_trial
-from symgrad.sweeping.workers import TRIES, EndedTrial
+from symgrad.sweeping.working.sweep_trial import TrialOutcome, run_trial
+from symgrad.sweeping.working.workers import TRIES, EndedTrial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.sweeping.sweep_trial import TrialOrder
+    from symgrad.sweeping.working.sweep_trial import TrialOrder
 
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM", "BLIS", "NUMEXPR")
 _LOST = "the process that made it died {} times: killed, or out of memory"

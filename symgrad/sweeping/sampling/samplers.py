@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 import numpy as np
 
 from symgrad.errors import SpecError
-from symgrad.sweeping.sweep_axes import Listed, shown
+from symgrad.sweeping.varied.sweep_axes import ListedValues, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.sweeping.sweep_axes import SweepAxis, Values
-    from symgrad.sweeping.sweep_trial import TrialRow
+    from symgrad.sweeping.varied.sweep_axes import SweepAxis, Values
+    from symgrad.sweeping.working.sweep_trial import TrialRow
 
 SamplerName: TypeAlias = Literal["grid", "random", "tpe"]
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
@@ -80,8 +80,8 @@ class RandomSampler:
         """Draws do not depend on what was found."""
 
 
-def _listed(axes: Sequence[SweepAxis]) -> list[Listed]:
-    return [axis for axis in axes if isinstance(axis, Listed)]
+def _listed(axes: Sequence[SweepAxis]) -> list[ListedValues]:
+    return [axis for axis in axes if isinstance(axis, ListedValues)]
 
 
 def combinations(axes: Sequence[SweepAxis]) -> int | None:
@@ -90,7 +90,7 @@ def combinations(axes: Sequence[SweepAxis]) -> int | None:
     return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
-def at_place(axes: Sequence[Listed], place: int) -> Values:
+def at_place(axes: Sequence[ListedValues], place: int) -> Values:
     """The combination at a place in the grid."""
     found = {}
     for axis in reversed(axes):
@@ -121,7 +121,7 @@ def number_of_trials(axes: Sequence[SweepAxis], sampler: SamplerName, asked: int
 
 def _of_grid(axes: Sequence[SweepAxis], total: int | None, asked: int | None) -> int:
     for axis in axes:
-        if not isinstance(axis, Listed):
+        if not isinstance(axis, ListedValues):
             ends = f"{shown(axis.ends[0])}..{shown(axis.ends[1])}"
             remedy = f"write {ends}:{'log' if axis.log else 'linear'}:10, or take --sampler random"
             raise SpecError("a grid needs a number of points", at=axis.path, remedy=remedy)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from symgrad.sweeping.dotted_entries import Scalar
+from symgrad.sweeping.varied.dotted_entries import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedValues:
     """These values, one after the other."""
 
     path: str
@@ -45,7 +45,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Span:
+class ValueRange:
     """All numbers from `least` to `most`, or all whole ones; of `log`, the logarithms are spread evenly."""
 
     path: str
@@ -80,7 +80,7 @@ class Span:
         return f"{self.path}={ends}:{'log' if self.log else 'linear'}"
 
 
-SweepAxis: TypeAlias = Listed | Span
+SweepAxis: TypeAlias = ListedValues | ValueRange
 
 
 def varied(axes: Sequence[SweepAxis]) -> tuple[SweepAxis, ...]:

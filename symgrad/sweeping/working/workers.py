@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.sweeping.sweep_trial import TrialOrder, TrialOutcome
+    from symgrad.sweeping.working.sweep_trial import TrialOrder, TrialOutcome
 
 TRIES = 3
 """A trial is lost when so many processes that made it, and no other trial, have died."""

@@ -6,24 +6,28 @@ these alone are of one structure: one spec, derived and compiled once.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from symgrad.errors import SpecError
 from symgrad.spec.expand import expand
 from symgrad.spec.numbers import number
-from symgrad.sweeping.dotted_entries import full_path, hyper_key, with_entries
+from symgrad.sweeping.varied.dotted_entries import full_path, hyper_key, with_entries
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from symgrad.spec.model import Spec
-    from symgrad.sweeping.dotted_entries import Scalar
-    from symgrad.sweeping.sweep_axes import SweepAxis, Values
+    from symgrad.sweeping.varied.dotted_entries import Scalar
+    from symgrad.sweeping.varied.sweep_axes import SweepAxis, Values
 
 _TOLD = {"train.seed": "seed", "train.epochs": "epochs", "train.batch_size": "batch_size"}
 """Settings that training takes in place of its spec's."""
+_MOST_SPECS = 256
+"""So many specs are remembered."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Structures:
     def __init__(self, spec: Spec, axes: Sequence[SweepAxis]) -> None:
         self.spec = spec
         self._stand_in = {axis.path: _some_number(axis) for axis in axes}
-        self._specs: dict[tuple[tuple[str, str], ...], Spec] = {}
+        self._known = lru_cache(maxsize=_MOST_SPECS)(self._made)
 
     def of(self, values: Values) -> TrialSpec:
         """What a trial trains.
@@ -51,12 +55,11 @@ class Structures:
         Raises:
             SpecError: no spec has these values together.
         """
-        whole = self._spec(values)
         told: dict[str, Any] = {
             _TOLD[full]: v for path, v in values.items() if (full := full_path(path)) in _TOLD
         }
         rest = {path: value for path, value in values.items() if full_path(path) not in _TOLD}
-        hyper = _numbers_told(whole, rest)
+        hyper = _numbers_told(self._spec(rest), rest)
         try:
             return self._with_told(rest, hyper, told)
         except SpecError:  # of the numbers that stand in for others
@@ -75,11 +78,12 @@ class Structures:
         return TrialSpec(spec, numbers, **told)
 
     def _spec(self, values: Mapping[str, Scalar]) -> Spec:
-        key = tuple((path, repr(value)) for path, value in sorted(values.items()))
-        if key not in self._specs:
-            self._specs[key] = with_entries(self.spec, values)
-            expand(self._specs[key])
-        return self._specs[key]
+        return self._known(json.dumps(sorted(values.items())))
+
+    def _made(self, values: str) -> Spec:
+        spec = with_entries(self.spec, dict(json.loads(values)))
+        expand(spec)
+        return spec
 
 
 def _some_number(axis: SweepAxis) -> Scalar:

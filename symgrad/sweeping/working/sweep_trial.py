@@ -18,16 +18,16 @@ from threadpoolctl import threadpool_limits
 
 from symgrad.errors import DivergenceError, SymgradError, SymgradWarning
 from symgrad.judgement.ready_modules import module_of
-from symgrad.sweeping.node_cache import use_node_cache
 from symgrad.sweeping.sweep_metrics import SweepMetric, numbers_of
+from symgrad.sweeping.working.node_cache import use_node_cache
 from symgrad.training.dataset.data import load_data
 from symgrad.training.train import train
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from symgrad.sweeping.structures import TrialSpec
-    from symgrad.sweeping.sweep_axes import Values
+    from symgrad.sweeping.varied.structures import TrialSpec
+    from symgrad.sweeping.varied.sweep_axes import Values
     from symgrad.training.run import Run
 
 TrialState: TypeAlias = Literal["finished", "diverged", "refused", "failed", "lost"]

@@ -1,0 +1,1 @@
+"""Which values the trials of a sweep have."""
