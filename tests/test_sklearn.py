@@ -9,7 +9,6 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import symgrad as sg
-from symgrad.sklearn import Classifier, Regressor, Transformer, modules
+from symgrad.judgement import ready_modules
+from symgrad.sklearn import Classifier, Regressor, Transformer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,8 +42,8 @@ def run_by_python() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("numba.config.DISABLE_JIT", True)
         patch.setenv("NUMBA_DISABLE_JIT", "1")  # in other processes
-        patch.setattr(modules, "build", partial(sg.build, identity=False))
-        patch.setattr(modules, "_MODULES", {})
+        patch.setattr(ready_modules, "cached_module", lambda spec, _: sg.build(spec, identity=False))
+        patch.setattr(ready_modules, "_MODULES", {})
         yield
 
 
@@ -321,8 +321,8 @@ def test_frames_have_names_and_an_order_of_columns() -> None:
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules as users have them, in the cache where other processes find them."""
-    monkeypatch.setattr(modules, "build", sg.build)
-    monkeypatch.setattr(modules, "_MODULES", {})
+    monkeypatch.setattr(ready_modules, "cached_module", lambda spec, _: sg.build(spec))
+    monkeypatch.setattr(ready_modules, "_MODULES", {})
 
 
 @pytest.mark.usefixtures("judged")
