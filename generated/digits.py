@@ -34,6 +34,7 @@ Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf
 """
 
+import ctypes
 import dis
 import gc
 import io
@@ -42,23 +43,26 @@ import math
 import operator
 import os
 import pickle
+import platform
 import sys
 import tempfile
 import threading
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from ctypes import CDLL, c_void_p, cast
+from ctypes import CDLL
 from functools import cache, partial, reduce
 from glob import glob
 from hashlib import sha256
 from pathlib import Path
+from string import Template
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import llvmlite.binding
 import numpy as np
+import scipy.linalg.cython_blas
 from llvmlite import ir
 from llvmlite.binding import Linkage
 from numba import config, from_dtype, njit, types, version_info
@@ -1215,6 +1219,352 @@ def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any,
 view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
 
 
+# --- Work in parts, which threads take as they are free; they sleep where there is none ---
+
+
+MOST_THREADS = 256
+
+
+def _threads() -> int:
+    """How many threads may work: OMP_NUM_THREADS, or one for each core that this process has."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if asked.isdecimal() and int(asked):
+        return min(int(asked), MOST_THREADS)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+THREADS = _threads()
+LOOKS = 5000  # so often a thread looks for work before it sleeps: some 50 microseconds
+
+# Numba has no atomic operations on memory, so this is in LLVM's language. A task is called with what it is
+# given and the number of each of its parts. Who takes 1 off @left and finds it above 0 has that part; what
+# the task is changes only when @done says that all parts are. Who is going to sleep says so, looks once
+# more, and is woken by the one who takes that word back: nobody is woken twice, nobody sleeps where there is
+# work. A second task at the same time, of another thread of Python, is done by that thread alone. While a
+# product is computed, SciPy's BLAS has one thread; the last one out sets what there was.
+_SHARED_WORK = """
+%Helper = type { ptr, i32, [52 x i8] }
+@helpers = internal global [$helpers x %Helper] zeroinitializer, align 64
+@left = internal global i64 0, align 64
+@done = internal global i64 0, align 64
+@parts = internal global i64 0, align 64
+@task = internal global ptr null
+@given = internal global ptr null
+@owned = internal global i32 0, align 64
+@started = internal global i32 0
+@owner_sleeps = internal global i32 0, align 64
+@owner_lock = internal global ptr null
+@changing = internal global i32 0, align 64
+@inside = internal global i32 0
+@outside_threads = internal global i32 0
+@get_threads = global ptr @all
+@set_threads = global ptr @none
+
+declare ptr @PyThread_allocate_lock()
+declare i32 @PyThread_acquire_lock(ptr, i32)
+declare void @PyThread_release_lock(ptr)
+declare i64 @PyThread_start_new_thread(ptr, ptr)
+$declared
+
+define internal i32 @all() {
+  ret i32 $threads
+}
+
+define internal void @none(i32 %threads) {
+  ret void
+}
+
+define internal void @pause() {
+  $pause
+  ret void
+}
+
+define internal ptr @new_lock() {
+  %lock = call ptr @PyThread_allocate_lock()
+  call i32 @PyThread_acquire_lock(ptr %lock, i32 1)
+  ret ptr %lock
+}
+
+define internal void @wake(ptr %sleeps, ptr %lock) {
+  %slept = atomicrmw xchg ptr %sleeps, i32 0 seq_cst
+  %is_asleep = icmp ne i32 %slept, 0
+  br i1 %is_asleep, label %yes, label %no
+yes:
+  %found = load ptr, ptr %lock
+  call void @PyThread_release_lock(ptr %found)
+  br label %no
+no:
+  ret void
+}
+
+define internal i1 @waits(i1 %for_work) {
+  %left = load atomic i64, ptr @left seq_cst, align 8
+  %done = load atomic i64, ptr @done seq_cst, align 8
+  %parts = load atomic i64, ptr @parts seq_cst, align 8
+  %none = icmp sle i64 %left, 0
+  %some = icmp slt i64 %done, %parts
+  %waits = select i1 %for_work, i1 %none, i1 %some
+  ret i1 %waits
+}
+
+define internal void @wait(i1 %for_work, ptr %sleeps, ptr %lock) {
+again:
+  br label %spin
+spin:
+  %round = phi i32 [ 0, %again ], [ %next, %pause ]
+  %waits = call i1 @waits(i1 %for_work)
+  br i1 %waits, label %pause, label %end
+pause:
+  call void @pause()
+  %next = add i32 %round, 1
+  %enough = icmp uge i32 %next, $looks
+  br i1 %enough, label %say, label %spin
+say:
+  store atomic i32 1, ptr %sleeps seq_cst, align 4
+  %still = call i1 @waits(i1 %for_work)
+  br i1 %still, label %sleep, label %stay
+stay:
+  %was = atomicrmw xchg ptr %sleeps, i32 0 seq_cst
+  %taken_back = icmp ne i32 %was, 0
+  br i1 %taken_back, label %end, label %sleep
+sleep:
+  %found = load ptr, ptr %lock
+  call i32 @PyThread_acquire_lock(ptr %found, i32 1)
+  %woken_early = call i1 @waits(i1 %for_work)
+  br i1 %woken_early, label %say, label %end
+end:
+  ret void
+}
+
+define internal void @work() {
+  br label %take
+take:
+  %left = atomicrmw sub ptr @left, i64 1 seq_cst
+  %has = icmp sgt i64 %left, 0
+  br i1 %has, label %run, label %end
+run:
+  %parts = load i64, ptr @parts
+  %task = load ptr, ptr @task
+  %given = load ptr, ptr @given
+  %part = sub i64 %parts, %left
+  call void %task(ptr %given, i64 %part)
+  %before = atomicrmw add ptr @done, i64 1 seq_cst
+  %now = add i64 %before, 1
+  %last = icmp eq i64 %now, %parts
+  br i1 %last, label %tell, label %take
+tell:
+  call void @wake(ptr @owner_sleeps, ptr @owner_lock)
+  br label %take
+end:
+  ret void
+}
+
+define internal void @help(ptr %helper) {
+  %sleeps = getelementptr %Helper, ptr %helper, i32 0, i32 1
+  br label %next
+next:
+  call void @wait(i1 true, ptr %sleeps, ptr %helper)
+  call void @work()
+  br label %next
+}
+
+define internal void @start(i32 %number) {
+  %owner = call ptr @new_lock()
+  store ptr %owner, ptr @owner_lock
+  br label %next
+next:
+  %n = phi i32 [ 0, %0 ], [ %after, %one ]
+  %some = icmp slt i32 %n, %number
+  br i1 %some, label %one, label %end
+one:
+  %helper = getelementptr [$helpers x %Helper], ptr @helpers, i32 0, i32 %n
+  %lock = call ptr @new_lock()
+  store ptr %lock, ptr %helper
+  call i64 @PyThread_start_new_thread(ptr @help, ptr %helper)
+  %after = add i32 %n, 1
+  br label %next
+end:
+  store i32 %number, ptr @started
+  ret void
+}
+
+define void @forget() {
+  store i32 0, ptr @started
+  store i32 0, ptr @changing
+  store i32 0, ptr @inside
+  store i32 0, ptr @owned
+  store i32 0, ptr @owner_sleeps
+  store i64 0, ptr @left
+  store [$helpers x %Helper] zeroinitializer, ptr @helpers
+  ret void
+}
+
+define void @share(ptr %task, ptr %given, i64 %parts) {
+  %get = load ptr, ptr @get_threads
+  %allowed = call i32 %get()
+  %others = sub i32 %allowed, 1
+  %few = icmp slt i32 %others, $helpers
+  %helpers = select i1 %few, i32 %others, i32 $helpers
+  %any = icmp sgt i32 %helpers, 0
+  br i1 %any, label %ask, label %alone
+ask:
+  %mine = cmpxchg ptr @owned, i32 0, i32 1 seq_cst seq_cst
+  %is_mine = extractvalue { i32, i1 } %mine, 1
+  br i1 %is_mine, label %has_threads, label %alone
+has_threads:
+  %started = load i32, ptr @started
+  %is_new = icmp eq i32 %started, 0
+  br i1 %is_new, label %begin, label %post
+begin:
+  call void @start(i32 $helpers)
+  br label %post
+post:
+  store ptr %task, ptr @task
+  store ptr %given, ptr @given
+  store atomic i64 0, ptr @done seq_cst, align 8
+  store atomic i64 %parts, ptr @parts seq_cst, align 8
+  store atomic i64 %parts, ptr @left seq_cst, align 8
+  br label %call_one
+call_one:
+  %n = phi i32 [ 0, %post ], [ %after, %called ]
+  %wide = zext i32 %n to i64
+  %ones = add i64 %wide, 1
+  %wanted = icmp slt i64 %ones, %parts
+  %there = icmp slt i32 %n, %helpers
+  %calls = and i1 %wanted, %there
+  br i1 %calls, label %called, label %take
+called:
+  %helper = getelementptr [$helpers x %Helper], ptr @helpers, i32 0, i32 %n
+  %sleeps = getelementptr %Helper, ptr %helper, i32 0, i32 1
+  call void @wake(ptr %sleeps, ptr %helper)
+  %after = add i32 %n, 1
+  br label %call_one
+take:
+  call void @work()
+  call void @wait(i1 false, ptr @owner_sleeps, ptr @owner_lock)
+  store atomic i32 0, ptr @owned seq_cst, align 4
+  ret void
+alone:
+  %i = phi i64 [ 0, %0 ], [ 0, %ask ], [ %following, %run ]
+  %more = icmp slt i64 %i, %parts
+  br i1 %more, label %run, label %end
+run:
+  call void %task(ptr %given, i64 %i)
+  %following = add i64 %i, 1
+  br label %alone
+end:
+  ret void
+}
+
+define i32 @middle_threads(i32 %threads) {
+  ret i32 %threads
+}
+
+define internal void @enter() {
+  br label %try
+try:
+  %got = cmpxchg ptr @changing, i32 0, i32 1 seq_cst seq_cst
+  %is_got = extractvalue { i32, i1 } %got, 1
+  br i1 %is_got, label %in, label %busy
+busy:
+  call void @pause()
+  br label %try
+in:
+  ret void
+}
+
+define void @one_thread() {
+  call void @enter()
+  %inside = load i32, ptr @inside
+  %more = add i32 %inside, 1
+  store i32 %more, ptr @inside
+  %is_first = icmp eq i32 %inside, 0
+  br i1 %is_first, label %set, label %end
+set:
+  %get = load ptr, ptr @get_threads
+  %threads = call i32 %get()
+  store i32 %threads, ptr @outside_threads
+  %set_to = load ptr, ptr @set_threads
+  call void %set_to(i32 1)
+  br label %end
+end:
+  store atomic i32 0, ptr @changing seq_cst, align 4
+  ret void
+}
+
+define void @as_before() {
+  call void @enter()
+  %inside = load i32, ptr @inside
+  %less = sub i32 %inside, 1
+  store i32 %less, ptr @inside
+  %is_last = icmp eq i32 %less, 0
+  br i1 %is_last, label %set, label %end
+set:
+  %threads = load i32, ptr @outside_threads
+  %set_to = load ptr, ptr @set_threads
+  call void %set_to(i32 %threads)
+  br label %end
+end:
+  store atomic i32 0, ptr @changing seq_cst, align 4
+  ret void
+}
+"""
+_PAUSES = {
+    "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
+    "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
+}
+_OF_PYTHON = ("allocate_lock", "acquire_lock", "release_lock", "start_new_thread")
+_OF_BLAS = ("scipy_openblas_{}_num_threads", "openblas_{}_num_threads")
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+def _of_blas(what: str) -> Any:
+    """The function that gets, or sets, how many threads SciPy's BLAS has, where it has one."""
+    library = ctypes.CDLL(scipy.linalg.cython_blas.__file__)
+    names = (name.format(what) for name in _OF_BLAS)
+    return next((getattr(library, name) for name in names if hasattr(library, name)), None)
+
+
+def _engine() -> Any:
+    """The code for work in parts, in the machine's language."""
+    for name in _OF_PYTHON:
+        function = getattr(ctypes.pythonapi, f"PyThread_{name}")
+        llvmlite.binding.add_symbol(f"PyThread_{name}", _address(function))
+    llvmlite.binding.initialize_native_target()
+    llvmlite.binding.initialize_native_asmprinter()
+    declared, pause = _PAUSES.get(platform.machine().lower().replace("amd64", "x86_64"), ("", ""))
+    text = Template(_SHARED_WORK).substitute(
+        helpers=THREADS - 1, threads=THREADS, looks=LOOKS, declared=declared, pause=pause
+    )
+    machine = llvmlite.binding.Target.from_default_triple().create_target_machine(opt=0)
+    engine = llvmlite.binding.create_mcjit_compiler(llvmlite.binding.parse_assembly(text), machine)
+    engine.finalize_object()
+    for name in ("get", "set"):
+        if function := _of_blas(name):
+            place = engine.get_global_value_address(f"{name}_threads")
+            ctypes.c_void_p.from_address(place).value = _address(function)
+    return engine
+
+
+def _begin() -> None:
+    """Once in a process, for all modules: threads run what is made here until the process ends."""
+    if llvmlite.binding.address_of_symbol("symgrad_share"):
+        return
+    engine = _engine()
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+    for name in ("share", "one_thread", "as_before", "middle_threads"):
+        llvmlite.binding.add_symbol(f"symgrad_{name}", engine.get_function_address(name))
+    if hasattr(os, "register_at_fork"):
+        forget = ctypes.CFUNCTYPE(None)(engine.get_function_address("forget"))
+        os.register_at_fork(after_in_child=forget)
+
+
+_begin()
+
+
 # --- Matrix products: BLAS, called where it lies in memory ---
 
 
@@ -1235,6 +1585,11 @@ def _library(name: str, *files: str) -> CDLL | None:
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
 # With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
 PIECE = 4096
+# Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
+# evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
+# c, two for each thread, of at least BLOCK multiplications and LEAST_SIDE rows or columns.
+BLOCK, LEAST_SIDE = 2**21, 64
+ALONE = 2**18  # up to so many multiplications no library starts threads
 _ONEDNN = _library("onednn", "lib/libdnnl.*")
 if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
     # In the child of a fork OpenMP would wait forever for the threads of the parent.
@@ -1246,20 +1601,19 @@ _others = [(_ONEDNN, "oneDNN for large products in float32"), (_MKL, "MKL for pr
 BLAS = ", ".join(["SciPy's", *(use for library, use in _others if library)])
 
 
-def _place_of(routine: str, library: CDLL) -> int | None:
-    return cast(getattr(library, routine), c_void_p).value
-
-
 for _routine, _onednn in (("sgemm", _ONEDNN), ("dgemm", None)):
     _in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
     llvmlite.binding.add_symbol(f"symgrad_{_routine}", _in_scipy)
-    _in_mkl = _place_of(_routine, _MKL) if _MKL and not _onednn else _in_scipy
+    _in_mkl = _address(getattr(_MKL, _routine)) if _MKL and not _onednn else _in_scipy
     llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _in_mkl)
+for _routine in ("dnnl_sgemm", "omp_get_max_threads", "omp_set_num_threads"):
+    _place = _address(getattr(_ONEDNN, _routine)) if _ONEDNN else _in_scipy
+    llvmlite.binding.add_symbol(f"symgrad_{_routine}", _place)
+if _MKL:
+    llvmlite.binding.add_symbol("symgrad_middle_threads", _address(_MKL.MKL_Set_Num_Threads_Local))
 # Compiled code is kept on disk, while libraries come and go: where large products begin is a symbol too.
-llvmlite.binding.add_symbol(
-    "symgrad_onednn_sgemm", _place_of("dnnl_sgemm", _ONEDNN) if _ONEDNN else _in_scipy
-)
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
+llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
 _BY_ROWS, _BY_COLUMNS = "NT"  # what BLAS calls not transposed, and transposed
@@ -1329,7 +1683,12 @@ def _by_onednn(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _
     letters = [builder.zext(matrix.form, number) for matrix in (a, b)]
     sizes = a.rows, b.columns, a.columns
     given = [*letters, *sizes, alpha, a.data, a.lead, b.data, b.lead, beta, c.data, c.lead]
-    return builder.call(_symbol(builder, "symgrad_onednn_sgemm", number, given), given)
+    threads = builder.call(_symbol(builder, "symgrad_omp_get_max_threads", number, []), [])
+    set_threads = _symbol(builder, "symgrad_omp_set_num_threads", ir.VoidType(), [threads])
+    builder.call(set_threads, [number(1)])
+    found = builder.call(_symbol(builder, "symgrad_dnnl_sgemm", number, given), given)
+    builder.call(set_threads, [threads])
+    return found
 
 
 def _by_blas(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
@@ -1341,7 +1700,25 @@ def _by_blas(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Ma
     routine = "sgemm" if alpha.type == ir.FloatType() else "dgemm"
     in_scipy = _symbol(builder, f"symgrad_{routine}", ir.VoidType(), given)
     in_mkl = _symbol(builder, f"symgrad_middle_{routine}", ir.VoidType(), given)
-    builder.call(builder.select(_is_middle(builder, sizes), in_mkl, in_scipy), given)
+    chosen = builder.select(_is_middle(builder, sizes), in_mkl, in_scipy)
+    amount = _amount(builder, *sizes)
+    has_threads = builder.icmp_signed(">", amount, amount.type(ALONE))
+    with builder.if_else(has_threads) as (would, would_not):
+        with would:
+            _nothing(builder, "symgrad_one_thread")
+            threads = builder.call(
+                _symbol(builder, "symgrad_middle_threads", number, [number(1)]), [number(1)]
+            )
+            builder.call(chosen, given)
+            builder.call(_symbol(builder, "symgrad_middle_threads", number, [threads]), [threads])
+            _nothing(builder, "symgrad_as_before")
+        with would_not:
+            builder.call(chosen, given)
+
+
+def _nothing(builder: Any, name: str) -> None:
+    """A call of what takes and gives nothing."""
+    builder.call(_symbol(builder, name, ir.VoidType(), []), [])
 
 
 def _is_middle(builder: Any, sizes: Sequence[Any]) -> Any:
@@ -1397,20 +1774,122 @@ def _chosen(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Mat
         _by_blas(builder, alpha, a, b, beta, c)
 
 
-def _product(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+class _Product(NamedTuple):
+    """c ← alpha·a·b + beta·c."""
+
+    alpha: Any
+    a: _Matrix
+    b: _Matrix
+    beta: Any
+    c: _Matrix
+
+    def values(self) -> list[Any]:
+        return [self.alpha, *self.a, *self.b, self.beta, *self.c]
+
+
+def _of_values(values: Sequence[Any]) -> _Product:
+    size = len(_Matrix._fields)
+    a, b, c = (_Matrix(*values[at : at + size]) for at in (1, 1 + size, 2 + 2 * size))
+    return _Product(values[0], a, b, values[1 + 2 * size], c)
+
+
+def _number_of_blocks(builder: Any, product: _Product) -> Any:
+    """In how many blocks c is made: an even number, or one."""
+    rows, columns = product.a.rows, product.b.columns
+    longest = builder.select(_are_rows(builder, product), rows, columns)
+    amount, kind = _amount(builder, rows, product.a.columns, columns), rows.type
+    most = builder.ptrtoint(_symbol(builder, "symgrad_most_blocks", ir.VoidType(), []), kind)
+    bounds = builder.sdiv(amount, kind(BLOCK)), builder.sdiv(longest, kind(LEAST_SIDE))
+    even = builder.and_(reduce(partial(_least, builder), bounds, most), kind(-2))
+    is_alone = builder.or_(builder.icmp_signed("==", most, kind(2)), builder.icmp_signed("==", even, kind(0)))
+    return builder.select(is_alone, kind(1), even)
+
+
+def _least(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.icmp_signed("<", one, other), one, other)
+
+
+def _bounds(builder: Any, side: Any, count: Any, place: Any) -> tuple[Any, Any]:
+    """Where a block begins, and its length: blocks begin at whole vectors."""
+    following = builder.add(place, place.type(1))
+    start, end = (builder.sdiv(builder.mul(side, number), count) for number in (place, following))
+    start, inner_end = (builder.and_(bound, bound.type(-16)) for bound in (start, end))
+    is_last = builder.icmp_signed("==", following, count)
+    return start, builder.sub(builder.select(is_last, side, inner_end), start)
+
+
+def _from(builder: Any, matrix: _Matrix, start: Any, of_rows: bool) -> _Matrix:
+    """A matrix from a row on, or from a column on."""
+    lies_by_rows = builder.icmp_signed("==", matrix.form, _letter(_BY_ROWS))
+    steps = (matrix.lead, start.type(1)) if of_rows else (start.type(1), matrix.lead)
+    place = builder.mul(start, builder.select(lies_by_rows, *steps))
+    return matrix._replace(data=builder.gep(matrix.data, [place]))
+
+
+def _are_rows(builder: Any, product: _Product) -> Any:
+    """Whether c has more rows than columns: then blocks are rows of it, else columns."""
+    return builder.icmp_signed(">", product.a.rows, product.b.columns)
+
+
+def _one_block(builder: Any, product: _Product, number: Any, count: Any) -> None:
+    """The product that makes one block of so many of c."""
+    _, a, b, _, c = product
+    with builder.if_else(_are_rows(builder, product)) as (of_rows, of_columns):
+        with of_rows:
+            start, rows = _bounds(builder, a.rows, count, number)
+            a_block = _from(builder, a, start, True)._replace(rows=rows)
+            _chosen(builder, *product._replace(a=a_block, c=_from(builder, c, start, True)))
+        with of_columns:
+            start, columns = _bounds(builder, b.columns, count, number)
+            b_block = _from(builder, b, start, False)._replace(columns=columns)
+            _chosen(builder, *product._replace(b=b_block, c=_from(builder, c, start, False)))
+
+
+def _in_blocks(builder: Any, product: _Product, count: Any, of_block: Any) -> None:
+    """A product of which threads make blocks."""
+    values = [*product.values(), count]
+    given = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in values]))
+    for number, value in enumerate(values):
+        builder.store(value, cgutils.gep_inbounds(builder, given, 0, number))
+    arguments = [builder.bitcast(pointer, cgutils.voidptr_t) for pointer in (of_block, given)] + [count]
+    builder.call(_symbol(builder, "symgrad_share", ir.VoidType(), arguments), arguments)
+
+
+def _function(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
+    """A function of the module that is compiled, and where its statements go."""
+    function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    return function, ir.IRBuilder(function.append_basic_block())
+
+
+def _of_block(builder: Any, product: _Product) -> Any:
+    """The function that makes one block of a product, of which it is given the address of all values."""
+    kind = product.a.rows.type
+    kinds = [*(value.type for value in product.values()), kind]
+    function, inside = _function(builder, f"symgrad_block_{product.alpha.type}", [cgutils.voidptr_t, kind])
+    place = inside.bitcast(function.args[0], ir.PointerType(ir.LiteralStructType(kinds)))
+    places = (cgutils.gep_inbounds(inside, place, 0, number) for number in range(len(kinds)))
+    *values, count = (inside.load(found, typ=kind) for found, kind in zip(places, kinds, strict=True))
+    _one_block(inside, _of_values(values), function.args[1], count)
+    inside.ret_void()
+    return function
+
+
+def _product(builder: Any, product: _Product) -> None:
     """A call of the function that chooses the library: of one for all products of a type, compiled once."""
-    given = [alpha, *a, *b, beta, *c]
-    name = f"symgrad_product_{alpha.type}"
+    name, given = f"symgrad_product_{product.alpha.type}", product.values()
     function = builder.module.globals.get(name)
     if function is None:
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
-        function = ir.Function(builder.module, kind, name)
-        function.linkage = "linkonce_odr"
-        function.attributes.add("noinline")
-        inside = ir.IRBuilder(function.append_basic_block())
-        own = function.args
-        left, right, target = (_Matrix(*own[at : at + len(a)]) for at in (1, 1 + len(a), 2 + 2 * len(a)))
-        _chosen(inside, own[0], left, right, own[1 + 2 * len(a)], target)
+        of_block = _of_block(builder, product)
+        function, inside = _function(builder, name, [value.type for value in given])
+        own = _of_values(function.args)
+        count = _number_of_blocks(inside, own)
+        with inside.if_else(inside.icmp_signed(">", count, count.type(1))) as (several, one):
+            with several:
+                _in_blocks(inside, own, count, of_block)
+            with one:
+                _chosen(inside, *own)
         inside.ret_void()
     builder.call(function, given)
 
@@ -1423,7 +1902,7 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
         a, b, c = (_matrix(context, builder, kinds[k], arguments[k], k == 2, k == 4) for k in (1, 2, 4))
         if kinds[4].ndim == 1:  # a column where the right one is
             c = c._replace(lead=b.columns)
-        _product(builder, arguments[0], a, b, arguments[3], c)
+        _product(builder, _Product(arguments[0], a, b, arguments[3], c))
         return context.get_dummy_value()
 
     return types.void(c.dtype, a, b, c.dtype, c), generate

@@ -23,6 +23,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     if {start.distribution for start in lowered.starts.values()} & {"truncated_normal", "orthogonal"}:
         yield runtime_part("optional/first_draws")
     if any(plan.has_products for plan in lowered.plans):
+        yield runtime_part("numba/shared_work")
         yield runtime_part("numba/blas")
     if lowered.plan.has_masked_products:
         yield runtime_part("numba/masked_products")
