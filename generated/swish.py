@@ -1551,7 +1551,7 @@ _OF_PYTHON = ("allocate_lock", "acquire_lock", "release_lock", "start_new_thread
 _OF_BLAS = ("scipy_openblas_{}_num_threads", "openblas_{}_num_threads")
 
 
-def _address(function: Any) -> int:
+def _entry(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
@@ -1566,7 +1566,7 @@ def _engine() -> Any:
     """The code for work in parts, in the machine's language."""
     for name in _OF_PYTHON:
         function = getattr(ctypes.pythonapi, f"PyThread_{name}")
-        llvmlite.binding.add_symbol(f"PyThread_{name}", _address(function))
+        llvmlite.binding.add_symbol(f"PyThread_{name}", _entry(function))
     llvmlite.binding.initialize_native_target()
     llvmlite.binding.initialize_native_asmprinter()
     declared, pause = _PAUSES.get(platform.machine().lower().replace("amd64", "x86_64"), ("", ""))
@@ -1579,7 +1579,7 @@ def _engine() -> Any:
     for name in ("get", "set"):
         if function := _of_blas(name):
             place = engine.get_global_value_address(f"{name}_threads")
-            ctypes.c_void_p.from_address(place).value = _address(function)
+            ctypes.c_void_p.from_address(place).value = _entry(function)
     return engine
 
 
@@ -1619,10 +1619,6 @@ def _library(name: str, *files: str) -> CDLL | None:
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
 # With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
 PIECE = 4096
-# Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
-# evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
-# c, two for each thread, of at least BLOCK multiplications and LEAST_SIDE rows or columns.
-BLOCK, LEAST_SIDE = 2**21, 64
 ALONE = 2**18  # up to so many multiplications no library starts threads
 _ONEDNN = _library("onednn", "lib/libdnnl.*")
 if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
@@ -1638,16 +1634,15 @@ BLAS = ", ".join(["SciPy's", *(use for library, use in _others if library)])
 for _routine, _onednn in (("sgemm", _ONEDNN), ("dgemm", None)):
     _in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
     llvmlite.binding.add_symbol(f"symgrad_{_routine}", _in_scipy)
-    _in_mkl = _address(getattr(_MKL, _routine)) if _MKL and not _onednn else _in_scipy
+    _in_mkl = _entry(getattr(_MKL, _routine)) if _MKL and not _onednn else _in_scipy
     llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _in_mkl)
 for _routine in ("dnnl_sgemm", "omp_get_max_threads", "omp_set_num_threads"):
-    _place = _address(getattr(_ONEDNN, _routine)) if _ONEDNN else _in_scipy
+    _place = _entry(getattr(_ONEDNN, _routine)) if _ONEDNN else _in_scipy
     llvmlite.binding.add_symbol(f"symgrad_{_routine}", _place)
 if _MKL:
-    llvmlite.binding.add_symbol("symgrad_middle_threads", _address(_MKL.MKL_Set_Num_Threads_Local))
+    llvmlite.binding.add_symbol("symgrad_middle_threads", _entry(_MKL.MKL_Set_Num_Threads_Local))
 # Compiled code is kept on disk, while libraries come and go: where large products begin is a symbol too.
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
-llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
 _BY_ROWS, _BY_COLUMNS = "NT"  # what BLAS calls not transposed, and transposed
@@ -1661,6 +1656,25 @@ class _Matrix(NamedTuple):
     columns: Any
     form: Any
     lead: Any
+
+
+class _Product(NamedTuple):
+    """c ← alpha·a·b + beta·c."""
+
+    alpha: Any
+    a: _Matrix
+    b: _Matrix
+    beta: Any
+    c: _Matrix
+
+    def values(self) -> list[Any]:
+        return [self.alpha, *self.a, *self.b, self.beta, *self.c]
+
+
+def _of_values(values: Sequence[Any]) -> _Product:
+    size = len(_Matrix._fields)
+    a, b, c = (_Matrix(*values[at : at + size]) for at in (1, 1 + size, 2 + 2 * size))
+    return _Product(values[0], a, b, values[1 + 2 * size], c)
 
 
 def _matrix(
@@ -1711,8 +1725,9 @@ def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
-def _by_onednn(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> Any:
+def _by_onednn(builder: Any, product: _Product) -> Any:
     """oneDNN stores by rows; letters go as int, which holds for every convention of calls."""
+    alpha, a, b, beta, c = product
     number = ir.IntType(32)
     letters = [builder.zext(matrix.form, number) for matrix in (a, b)]
     sizes = a.rows, b.columns, a.columns
@@ -1725,8 +1740,9 @@ def _by_onednn(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _
     return found
 
 
-def _by_blas(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+def _by_blas(builder: Any, product: _Product) -> None:
     """BLAS stores by columns: it is asked for the transposed product; it wants addresses."""
+    alpha, a, b, beta, c = product
     sizes, number = (b.columns, a.rows, a.columns), ir.IntType(32)
     given = [b.form, a.form, *sizes, alpha, b.data, b.lead, a.data, a.lead, beta, c.data, c.lead]
     given = [builder.trunc(value, number) if value.type == a.rows.type else value for value in given]
@@ -1739,19 +1755,19 @@ def _by_blas(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Ma
     has_threads = builder.icmp_signed(">", amount, amount.type(ALONE))
     with builder.if_else(has_threads) as (would, would_not):
         with would:
-            _nothing(builder, "symgrad_one_thread")
+            _switched(builder, "symgrad_one_thread")
             threads = builder.call(
                 _symbol(builder, "symgrad_middle_threads", number, [number(1)]), [number(1)]
             )
             builder.call(chosen, given)
             builder.call(_symbol(builder, "symgrad_middle_threads", number, [threads]), [threads])
-            _nothing(builder, "symgrad_as_before")
+            _switched(builder, "symgrad_as_before")
         with would_not:
             builder.call(chosen, given)
 
 
-def _nothing(builder: Any, name: str) -> None:
-    """A call of what takes and gives nothing."""
+def _switched(builder: Any, name: str) -> None:
+    """One thread for SciPy's BLAS, or as many as before."""
     builder.call(_symbol(builder, name, ir.VoidType(), []), [])
 
 
@@ -1774,8 +1790,9 @@ def _is_long_with_vector(builder: Any, a: _Matrix, b: _Matrix) -> Any:
     return builder.and_(is_vector, builder.icmp_signed(">", a.columns, a.columns.type(PIECE)))
 
 
-def _in_pieces(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+def _in_pieces(builder: Any, product: _Product) -> None:
     """The sum of a product's terms in pieces, each added to those before."""
+    _, a, b, beta, _ = product
     inner, piece, one = a.columns, a.columns.type(PIECE), a.columns.type(1)
     with cgutils.for_range_slice(builder, inner.type(0), inner, piece, inner.type) as (start, _):
         left = builder.sub(inner, start)
@@ -1786,45 +1803,37 @@ def _in_pieces(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _
         data = [builder.gep(m.data, [place]) for m, place in zip((a, b), places, strict=True)]
         kept = builder.select(builder.icmp_signed("==", start, start.type(0)), beta, beta.type(1.0))
         parts = a._replace(data=data[0], columns=rows), b._replace(data=data[1], rows=rows)
-        _by_blas(builder, alpha, *parts, kept, c)
+        _by_blas(builder, product._replace(a=parts[0], b=parts[1], beta=kept))
 
 
-def _chosen(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+def _chosen(builder: Any, product: _Product) -> None:
     """The product by that library which is the fastest for its sizes."""
+    alpha, a, b, _, _ = product
     is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
     if alpha.type == ir.FloatType():
         amount = _amount(builder, a.rows, a.columns, b.columns)
         most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
         is_long = _is_long_with_vector(builder, a, b)
         with builder.if_then(is_long):
-            _in_pieces(builder, alpha, a, b, beta, c)
+            _in_pieces(builder, product)
             builder.store(ir.IntType(1)(1), is_done)
         is_large = builder.icmp_signed(">", amount, most)
         with builder.if_then(builder.and_(is_large, builder.not_(is_long))):
             succeeds = ir.IntType(32)(0)  # it might find no memory
-            found = _by_onednn(builder, alpha, a, b, beta, c)
+            found = _by_onednn(builder, product)
             builder.store(builder.icmp_signed("==", found, succeeds), is_done)
     with builder.if_then(builder.not_(builder.load(is_done))):
-        _by_blas(builder, alpha, a, b, beta, c)
+        _by_blas(builder, product)
 
 
-class _Product(NamedTuple):
-    """c ← alpha·a·b + beta·c."""
-
-    alpha: Any
-    a: _Matrix
-    b: _Matrix
-    beta: Any
-    c: _Matrix
-
-    def values(self) -> list[Any]:
-        return [self.alpha, *self.a, *self.b, self.beta, *self.c]
+# --- Products in blocks, for threads to take ---
 
 
-def _of_values(values: Sequence[Any]) -> _Product:
-    size = len(_Matrix._fields)
-    a, b, c = (_Matrix(*values[at : at + size]) for at in (1, 1 + size, 2 + 2 * size))
-    return _Product(values[0], a, b, values[1 + 2 * size], c)
+# Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
+# evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
+# c, two for each thread, of at least BLOCK multiplications and LEAST_SIDE rows or columns.
+BLOCK, LEAST_SIDE = 2**21, 64
+llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
 def _number_of_blocks(builder: Any, product: _Product) -> Any:
@@ -1872,11 +1881,11 @@ def _one_block(builder: Any, product: _Product, number: Any, count: Any) -> None
         with of_rows:
             start, rows = _bounds(builder, a.rows, count, number)
             a_block = _from(builder, a, start, True)._replace(rows=rows)
-            _chosen(builder, *product._replace(a=a_block, c=_from(builder, c, start, True)))
+            _chosen(builder, product._replace(a=a_block, c=_from(builder, c, start, True)))
         with of_columns:
             start, columns = _bounds(builder, b.columns, count, number)
             b_block = _from(builder, b, start, False)._replace(columns=columns)
-            _chosen(builder, *product._replace(b=b_block, c=_from(builder, c, start, False)))
+            _chosen(builder, product._replace(b=b_block, c=_from(builder, c, start, False)))
 
 
 def _in_blocks(builder: Any, product: _Product, count: Any, of_block: Any) -> None:
@@ -1889,7 +1898,7 @@ def _in_blocks(builder: Any, product: _Product, count: Any, of_block: Any) -> No
     builder.call(_symbol(builder, "symgrad_share", ir.VoidType(), arguments), arguments)
 
 
-def _function(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
+def _compiled_once(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
     """A function of the module that is compiled, and where its statements go."""
     function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "linkonce_odr"
@@ -1901,7 +1910,9 @@ def _of_block(builder: Any, product: _Product) -> Any:
     """The function that makes one block of a product, of which it is given the address of all values."""
     kind = product.a.rows.type
     kinds = [*(value.type for value in product.values()), kind]
-    function, inside = _function(builder, f"symgrad_block_{product.alpha.type}", [cgutils.voidptr_t, kind])
+    function, inside = _compiled_once(
+        builder, f"symgrad_block_{product.alpha.type}", [cgutils.voidptr_t, kind]
+    )
     place = inside.bitcast(function.args[0], ir.PointerType(ir.LiteralStructType(kinds)))
     places = (cgutils.gep_inbounds(inside, place, 0, number) for number in range(len(kinds)))
     *values, count = (inside.load(found, typ=kind) for found, kind in zip(places, kinds, strict=True))
@@ -1916,14 +1927,14 @@ def _product(builder: Any, product: _Product) -> None:
     function = builder.module.globals.get(name)
     if function is None:
         of_block = _of_block(builder, product)
-        function, inside = _function(builder, name, [value.type for value in given])
+        function, inside = _compiled_once(builder, name, [value.type for value in given])
         own = _of_values(function.args)
         count = _number_of_blocks(inside, own)
         with inside.if_else(inside.icmp_signed(">", count, count.type(1))) as (several, one):
             with several:
                 _in_blocks(inside, own, count, of_block)
             with one:
-                _chosen(inside, *own)
+                _chosen(inside, own)
         inside.ret_void()
     builder.call(function, given)
 

@@ -15,7 +15,7 @@ from building import by_rows, interpreted, written
 from module_use import LINE
 
 from symgrad.compiler.loading.load import load
-from symgrad.runtime.numba.masked_products import masked_gemm
+from symgrad.runtime.numba.products.masked_products import masked_gemm
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,10 +23,10 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     if {start.distribution for start in lowered.starts.values()} & {"truncated_normal", "orthogonal"}:
         yield runtime_part("optional/first_draws")
     if any(plan.has_products for plan in lowered.plans):
-        yield runtime_part("numba/shared_work")
-        yield runtime_part("numba/blas")
+        for name in ("shared_work", "blas", "in_blocks"):
+            yield runtime_part(f"numba/products/{name}")
     if lowered.plan.has_masked_products:
-        yield runtime_part("numba/masked_products")
+        yield runtime_part("numba/products/masked_products")
     if lowered.draws:
         yield runtime_part("optional/drawing/drawn_numbers")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)

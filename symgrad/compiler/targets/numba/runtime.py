@@ -68,7 +68,7 @@ def reached(called: Iterable[str], parts: Iterable[RuntimePart]) -> frozenset[st
 
 @cache
 def runtime_part(name: str) -> RuntimePart:
-    """A file of the runtime, `numba/blas` say, without its imports."""
+    """A file of the runtime, `numba/compiling` say, without its imports."""
     source = (PACKAGE / "runtime" / f"{name}.py").read_text(encoding="utf-8")
     tree, lines = ast.parse(source), source.splitlines()
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from symgrad.runtime.numba.blas import gemm
 from symgrad.runtime.numba.compiling import kernel
+from symgrad.runtime.numba.products.in_blocks import gemm
 
 
 @kernel

@@ -9,7 +9,6 @@ from typing import Any
 import llvmlite.binding
 import scipy.linalg.cython_blas
 
-
 MOST_THREADS = 256
 
 
@@ -305,7 +304,7 @@ _OF_PYTHON = ("allocate_lock", "acquire_lock", "release_lock", "start_new_thread
 _OF_BLAS = ("scipy_openblas_{}_num_threads", "openblas_{}_num_threads")
 
 
-def _address(function: Any) -> int:
+def _entry(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
@@ -320,7 +319,7 @@ def _engine() -> Any:
     """The code for work in parts, in the machine's language."""
     for name in _OF_PYTHON:
         function = getattr(ctypes.pythonapi, f"PyThread_{name}")
-        llvmlite.binding.add_symbol(f"PyThread_{name}", _address(function))
+        llvmlite.binding.add_symbol(f"PyThread_{name}", _entry(function))
     llvmlite.binding.initialize_native_target()
     llvmlite.binding.initialize_native_asmprinter()
     declared, pause = _PAUSES.get(platform.machine().lower().replace("amd64", "x86_64"), ("", ""))
@@ -333,7 +332,7 @@ def _engine() -> Any:
     for name in ("get", "set"):
         if function := _of_blas(name):
             place = engine.get_global_value_address(f"{name}_threads")
-            ctypes.c_void_p.from_address(place).value = _address(function)
+            ctypes.c_void_p.from_address(place).value = _entry(function)
     return engine
 
 

@@ -1,0 +1,155 @@
+"""Products in blocks, for threads to take."""
+
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from symgrad.runtime.numba.products.blas import (
+    _BY_ROWS,
+    _amount,
+    _chosen,
+    _letter,
+    _Matrix,
+    _matrix,
+    _of_values,
+    _Product,
+    _symbol,
+)
+from symgrad.runtime.numba.products.shared_work import THREADS
+
+# Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
+# evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
+# c, two for each thread, of at least BLOCK multiplications and LEAST_SIDE rows or columns.
+BLOCK, LEAST_SIDE = 2**21, 64
+llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
+
+
+def _number_of_blocks(builder: Any, product: _Product) -> Any:
+    """In how many blocks c is made: an even number, or one."""
+    rows, columns = product.a.rows, product.b.columns
+    longest = builder.select(_are_rows(builder, product), rows, columns)
+    amount, kind = _amount(builder, rows, product.a.columns, columns), rows.type
+    most = builder.ptrtoint(_symbol(builder, "symgrad_most_blocks", ir.VoidType(), []), kind)
+    bounds = builder.sdiv(amount, kind(BLOCK)), builder.sdiv(longest, kind(LEAST_SIDE))
+    even = builder.and_(reduce(partial(_least, builder), bounds, most), kind(-2))
+    is_alone = builder.or_(builder.icmp_signed("==", most, kind(2)), builder.icmp_signed("==", even, kind(0)))
+    return builder.select(is_alone, kind(1), even)
+
+
+def _least(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.icmp_signed("<", one, other), one, other)
+
+
+def _bounds(builder: Any, side: Any, count: Any, place: Any) -> tuple[Any, Any]:
+    """Where a block begins, and its length: blocks begin at whole vectors."""
+    following = builder.add(place, place.type(1))
+    start, end = (builder.sdiv(builder.mul(side, number), count) for number in (place, following))
+    start, inner_end = (builder.and_(bound, bound.type(-16)) for bound in (start, end))
+    is_last = builder.icmp_signed("==", following, count)
+    return start, builder.sub(builder.select(is_last, side, inner_end), start)
+
+
+def _from(builder: Any, matrix: _Matrix, start: Any, of_rows: bool) -> _Matrix:
+    """A matrix from a row on, or from a column on."""
+    lies_by_rows = builder.icmp_signed("==", matrix.form, _letter(_BY_ROWS))
+    steps = (matrix.lead, start.type(1)) if of_rows else (start.type(1), matrix.lead)
+    place = builder.mul(start, builder.select(lies_by_rows, *steps))
+    return matrix._replace(data=builder.gep(matrix.data, [place]))
+
+
+def _are_rows(builder: Any, product: _Product) -> Any:
+    """Whether c has more rows than columns: then blocks are rows of it, else columns."""
+    return builder.icmp_signed(">", product.a.rows, product.b.columns)
+
+
+def _one_block(builder: Any, product: _Product, number: Any, count: Any) -> None:
+    """The product that makes one block of so many of c."""
+    _, a, b, _, c = product
+    with builder.if_else(_are_rows(builder, product)) as (of_rows, of_columns):
+        with of_rows:
+            start, rows = _bounds(builder, a.rows, count, number)
+            a_block = _from(builder, a, start, True)._replace(rows=rows)
+            _chosen(builder, product._replace(a=a_block, c=_from(builder, c, start, True)))
+        with of_columns:
+            start, columns = _bounds(builder, b.columns, count, number)
+            b_block = _from(builder, b, start, False)._replace(columns=columns)
+            _chosen(builder, product._replace(b=b_block, c=_from(builder, c, start, False)))
+
+
+def _in_blocks(builder: Any, product: _Product, count: Any, of_block: Any) -> None:
+    """A product of which threads make blocks."""
+    values = [*product.values(), count]
+    given = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in values]))
+    for number, value in enumerate(values):
+        builder.store(value, cgutils.gep_inbounds(builder, given, 0, number))
+    arguments = [builder.bitcast(pointer, cgutils.voidptr_t) for pointer in (of_block, given)] + [count]
+    builder.call(_symbol(builder, "symgrad_share", ir.VoidType(), arguments), arguments)
+
+
+def _compiled_once(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
+    """A function of the module that is compiled, and where its statements go."""
+    function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    return function, ir.IRBuilder(function.append_basic_block())
+
+
+def _of_block(builder: Any, product: _Product) -> Any:
+    """The function that makes one block of a product, of which it is given the address of all values."""
+    kind = product.a.rows.type
+    kinds = [*(value.type for value in product.values()), kind]
+    function, inside = _compiled_once(
+        builder, f"symgrad_block_{product.alpha.type}", [cgutils.voidptr_t, kind]
+    )
+    place = inside.bitcast(function.args[0], ir.PointerType(ir.LiteralStructType(kinds)))
+    places = (cgutils.gep_inbounds(inside, place, 0, number) for number in range(len(kinds)))
+    *values, count = (inside.load(found, typ=kind) for found, kind in zip(places, kinds, strict=True))
+    _one_block(inside, _of_values(values), function.args[1], count)
+    inside.ret_void()
+    return function
+
+
+def _product(builder: Any, product: _Product) -> None:
+    """A call of the function that chooses the library: of one for all products of a type, compiled once."""
+    name, given = f"symgrad_product_{product.alpha.type}", product.values()
+    function = builder.module.globals.get(name)
+    if function is None:
+        of_block = _of_block(builder, product)
+        function, inside = _compiled_once(builder, name, [value.type for value in given])
+        own = _of_values(function.args)
+        count = _number_of_blocks(inside, own)
+        with inside.if_else(inside.icmp_signed(">", count, count.type(1))) as (several, one):
+            with several:
+                _in_blocks(inside, own, count, of_block)
+            with one:
+                _chosen(inside, own)
+        inside.ret_void()
+    builder.call(function, given)
+
+
+def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
+    """The call of a library as LLVM sees it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        a, b, c = (_matrix(context, builder, kinds[k], arguments[k], k == 2, k == 4) for k in (1, 2, 4))
+        if kinds[4].ndim == 1:  # a column where the right one is
+            c = c._replace(lead=b.columns)
+        _product(builder, _Product(arguments[0], a, b, arguments[3], c))
+        return context.get_dummy_value()
+
+    return types.void(c.dtype, a, b, c.dtype, c), generate
+
+
+def _gemm_by_numpy(alpha: float, a: np.ndarray, b: np.ndarray, beta: float, c: np.ndarray) -> None:
+    c[...] = alpha * np.dot(a, b) + (beta * c if beta else 0)
+
+
+gemm = _gemm_by_numpy if config.DISABLE_JIT else intrinsic(_typed_gemm)  # c ← alpha·a·b + beta·c
