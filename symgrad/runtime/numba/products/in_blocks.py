@@ -69,18 +69,28 @@ def _are_rows(builder: Any, product: _Product) -> Any:
     return builder.icmp_signed(">", product.a.rows, product.b.columns)
 
 
+def _grid(builder: Any, product: _Product, count: Any) -> tuple[Any, Any]:
+    """How many of the blocks lie below each other, and side by side; the shorter side is halved if long."""
+    rows, columns = product.a.rows, product.b.columns
+    are_rows, one, two = _are_rows(builder, product), count.type(1), count.type(2)
+    is_long = builder.icmp_signed(">=", _least(builder, rows, columns), count.type(4 * LEAST_SIDE))
+    across = builder.select(builder.and_(is_long, builder.icmp_signed(">", count, two)), two, one)
+    along = builder.sdiv(count, across)
+    return builder.select(are_rows, along, across), builder.select(are_rows, across, along)
+
+
 def _one_block(builder: Any, product: _Product, number: Any, count: Any) -> None:
     """The product that makes one block of so many of c."""
     _, a, b, _, c = product
-    with builder.if_else(_are_rows(builder, product)) as (of_rows, of_columns):
-        with of_rows:
-            start, rows = _bounds(builder, a.rows, count, number)
-            a_block = _from(builder, a, start, True)._replace(rows=rows)
-            _chosen(builder, product._replace(a=a_block, c=_from(builder, c, start, True)))
-        with of_columns:
-            start, columns = _bounds(builder, b.columns, count, number)
-            b_block = _from(builder, b, start, False)._replace(columns=columns)
-            _chosen(builder, product._replace(b=b_block, c=_from(builder, c, start, False)))
+    below, beside = _grid(builder, product, count)
+    top, rows = _bounds(builder, a.rows, below, builder.sdiv(number, beside))
+    left, columns = _bounds(builder, b.columns, beside, builder.srem(number, beside))
+    own = product._replace(
+        a=_from(builder, a, top, True)._replace(rows=rows),
+        b=_from(builder, b, left, False)._replace(columns=columns),
+        c=_from(builder, _from(builder, c, top, True), left, False),
+    )
+    _chosen(builder, own)
 
 
 def _in_blocks(builder: Any, product: _Product, count: Any, of_block: Any) -> None:
