@@ -39,7 +39,7 @@ def held(matrix, by_columns, has_gaps):
 
 def drawn(dtype):
     inner = int(rng.integers(1, 900))
-    one = int(rng.integers(1, 400))
+    one = int(rng.integers(1, 600))
     other = int(min(max(rng.uniform(1, 4) * 2**22 / inner / one, 1), 20000))
     rows, columns = (one, other) if rng.integers(2) else (other, one)
     a, b = (rng.normal(size=size).astype(dtype) for size in ((rows, inner), (inner, columns)))
