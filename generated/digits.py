@@ -47,6 +47,7 @@ import platform
 import sys
 import tempfile
 import threading
+import zlib
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -416,6 +417,17 @@ def _epoch(theta, grad, state, epoch, hyper, x, t, order, batch_size, rows, work
     return total / order.shape[0]
 
 
+def _share_of_step(theta, grad, state, epoch, hyper, before, x, t, work, batch):
+    """Loss and weight of rows of a batch, with so many `before` them; their gradient goes into `grad`."""
+    value = _gradient(theta, grad, x, t, work, batch)
+    return value, batch
+
+
+def _rest_of_step(theta, grad, state, epoch, hyper):
+    """The step by the gradient of a whole batch."""
+    _update(theta, grad, state[0], state[1], state[2], epoch, hyper)
+
+
 # --- What callers use ---
 
 
@@ -463,23 +475,33 @@ def update(params, grads, state, epoch=0, hyper=None):
     _updated(params, grads, state, (epoch, hyper))
 
 
-def train_step(params, state, x, t, epoch=0, hyper=None):
-    """One step on one batch, in place; the loss before it. A loss that is not finite changes nothing."""
+def train_step(params, state, x, t, epoch=0, hyper=None, comm=None):
+    """One step on one batch, in place; the loss before it. A loss that is not finite changes nothing.
+
+    With `comm`, a communicator of mpi4py, its ranks make the same call and share the rows.
+    """
+    if comm is not None:
+        return _shared_epoch(params, state, (x, t), "full", None, (epoch, hyper), comm)
     return _train_step(params, state, (x, t), (epoch, hyper))
 
 
-def train_epoch(params, state, x, t, batch_size, order=None, epoch=0, hyper=None):
+def train_epoch(params, state, x, t, batch_size, order=None, epoch=0, hyper=None, comm=None):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
     that is not finite, before the parameters are touched, and returns it. Rows are looked at when their
     batch comes: an entry that is not finite raises ValueError before the step that would use it.
     `hyper` is a dict of those numbers in HYPER that shall be others.
+    With `comm`, a communicator of mpi4py, all of its ranks make the same call and each computes a part of
+    every batch: the steps of one alone but for rounding, to the same bits on all ranks and whenever they
+    are as many.
     """
+    if comm is not None:
+        return _shared_epoch(params, state, (x, t), batch_size, order, (epoch, hyper), comm)
     return _train_epoch(params, state, (x, t), batch_size, order, (epoch, hyper))
 
 
-def fit(x, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None, after_epoch=None, after_steps=None):
+def fit(x, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None, after_epoch=None, after_steps=None, comm=None):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
     Without `params` training starts from init_params(seed); with them, from a copy. A given `state` then
@@ -493,8 +515,9 @@ def fit(x, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuf
     `hyper` from there on. `after_steps=(100, told)` calls told(step, loss, params) after each 100 steps of
     all, with the mean loss per row of those since the call before in this epoch. Numbers that are not
     finite raise FloatingPointError, which names the step and the first tensor that holds one.
+    With `comm` ranks share every batch as in train_epoch, and each calls these functions.
     """
-    return _fit((x, t), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper, after_epoch, after_steps)
+    return _fit((x, t), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper, after_epoch, after_steps, comm)
 
 
 # --- What the common part is told of the model ---
@@ -503,6 +526,7 @@ BATCH_AXIS = "batch"  # the axis of rows; empty: there is none
 BY_COLUMNS = False  # whether it lies innermost in memory
 FULL_BATCH = ""  # why every step needs all rows, where it does
 MICRO_BATCH_SIZE = 0  # rows of a piece of a batch; 0: all
+COUPLED = ""  # why ranks cannot share a batch, where they cannot
 STEP_MEMORY = ("grad",)  # vectors like theta for a step
 RANGES = {
     "learning_rate": "(0, inf)",
@@ -518,7 +542,7 @@ IGNORED = {}  # labels that mean: none
 LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
 KERNELS = (_A1, _Z2, _max_Z2_exp_Z2_sum_Z2, _max_Z2_exp_Z2_sum_Z2_2, _dZ2_db2, _dZ1_db1)
-DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch)
+DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch, _share_of_step, _rest_of_step)
 UPDATES = (_update,)
 JOINS_DRIVERS = True  # whether they become parts of their callers
 
@@ -2555,15 +2579,10 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tu
 def _train_epoch(
     params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
-    arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
-    sizes, derived = dict(zip(FREE_AXES, extents, strict=False)), extents[len(FREE_AXES) :]
-    order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
-    most = len(order)
-    batch_size = _rows_of_batch(batch_size, most)
-    if FULL_BATCH and batch_size < most:
-        raise ValueError(
-            f"batch_size: every step needs all {most} rows; use 'full'. The reason: {FULL_BATCH}"
-        )
+    arrays, sizes, order, batch_size, theta, setting = _asked_of_epoch(
+        params, state, data, batch_size, order, setting
+    )
+    derived = _sizes(*sizes.values())[len(FREE_AXES) :]
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
     work = _kept("work", _work_size(*sizes.values(), *derived))
@@ -2574,8 +2593,6 @@ def _train_epoch(
             array = array.reshape(-1)
         flat.append(array)
     del sizes[BATCH_AXIS]
-    theta, setting = _writable_vector(params), _setting(setting)
-    _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
     with _Alone(theta):
@@ -2583,6 +2600,25 @@ def _train_epoch(
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value
+
+
+def _asked_of_epoch(
+    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
+) -> tuple[list[np.ndarray], dict[str, int], np.ndarray, int, np.ndarray, tuple[Any, ...]]:
+    """What a caller gave, checked: arrays, the sizes of free axes, the order of rows, those of a batch, the
+    vector of parameters, and what steps are told.
+    """
+    arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
+    sizes = dict(zip(FREE_AXES, extents, strict=False))
+    order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
+    batch_size = _rows_of_batch(batch_size, len(order))
+    if FULL_BATCH and batch_size < len(order):
+        raise ValueError(
+            f"batch_size: every step needs all {len(order)} rows; use 'full'. The reason: {FULL_BATCH}"
+        )
+    theta, setting = _writable_vector(params), _setting(setting)
+    _check_state(state)
+    return arrays, sizes, order, batch_size, theta, setting
 
 
 def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
@@ -2598,6 +2634,162 @@ def _checked_order(order: Any, rows: int) -> np.ndarray:
     if not numbers.size or numbers.min() < 0 or numbers.max() >= rows:
         raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
     return numbers
+
+
+# --- An epoch whose batches are shared by processes: ranks of a communicator such as mpi4py's ---
+
+
+def _shared_epoch(
+    params: Params,
+    state: State,
+    data: tuple[Any, ...],
+    batch_size: Any,
+    order: Any,
+    setting: tuple[Any, ...],
+    comm: Any,
+) -> float:
+    try:
+        asked = _asked_of_epoch(params, state, data, batch_size, order, setting)
+    except Exception:
+        _agree(comm, -1)
+        raise
+    arrays, sizes, order, batch_size, theta, setting = asked
+    numbers = np.array([batch_size, *sizes.values()])
+    _agree(comm, _fingerprint(theta, *state, order, numbers, *map(np.array, setting)))
+    with _Alone(theta):
+        value = _shared_steps(comm, theta, state, setting, arrays, sizes, order, batch_size)
+    if not np.isfinite(value):
+        _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
+    return value
+
+
+def _fingerprint(*arrays: np.ndarray) -> int:
+    found = 0
+    for array in arrays:
+        found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, found)
+    return found
+
+
+def _agree(comm: Any, digest: int) -> None:
+    """Raise ValueError unless all ranks go on from the same; -1 says that this one does not."""
+    found = np.empty(comm.Get_size(), np.int64)
+    comm.Allgather(np.array([digest], np.int64), found)
+    if digest == -1:
+        return
+    if -1 in found:
+        raise ValueError(f"comm: rank {int(np.argmin(found))} refused what it was given, and says why")
+    if (found != found[0]).any():
+        rank = int(np.argmax(found != found[0]))
+        raise ValueError(
+            f"comm: rank {rank} has other parameters, state, rows, order or settings than rank 0; expected "
+            "the same call on every rank"
+        )
+
+
+def _shared_steps(
+    comm: Any,
+    theta: np.ndarray,
+    state: State,
+    setting: tuple[Any, ...],
+    arrays: Sequence[np.ndarray],
+    sizes: dict[str, int],
+    order: np.ndarray,
+    batch_size: int,
+) -> float:
+    """The mean loss per row, as of an epoch that is not shared."""
+    sums, total = _SumOverRanks(comm), 0.0
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        value = np.nan
+        for counts_rows in (False, True):
+            share = _own_share(comm, sums.grad, theta, state, setting, arrays, sizes, batch, counts_rows)
+            value, weight, most = sums.added(*share)
+            if weight or most:
+                break  # else nothing counts in this batch, and a mean over nothing is the same for all rows
+        if not np.isfinite(value):
+            return value
+        _rest_of_step(theta, sums.total, tuple(state), *setting)
+        total += value * len(batch)
+    return total / len(order)
+
+
+def _own_share(
+    comm: Any,
+    grad: np.ndarray,
+    theta: np.ndarray,
+    state: State,
+    setting: tuple[Any, ...],
+    arrays: Sequence[np.ndarray],
+    sizes: dict[str, int],
+    batch: np.ndarray,
+    counts_rows: bool,
+) -> tuple[float, float]:
+    """Loss and weight of this rank's rows; their gradient goes into `grad`, times their weight."""
+    rank, ranks = comm.Get_rank(), comm.Get_size()
+    first, last = len(batch) * rank // ranks, len(batch) * (rank + 1) // ranks
+    most = min(MICRO_BATCH_SIZE or last - first, last - first)
+    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name == "ahead"]
+    value, total = 0.0, 0.0
+    grad[:] = 0
+    for start in range(first, last, max(most, 1)):
+        rows = batch[start : min(start + most, last)]
+        own, extents = _rows_in_memory(arrays, sizes, rows)
+        if not all(np.isfinite(array).all() for array in own):
+            return np.nan, 1.0
+        piece = grad if start == first else np.zeros(SIZE, DTYPE)
+        work = _kept("work", _work_size(*extents))
+        loss, weight = _share_of_step(
+            theta, piece, *vectors, tuple(state), *setting, start, *own, work, *extents
+        )
+        share = (len(rows) if counts_rows else weight) / len(batch)
+        piece *= DTYPE(share) if share else DTYPE(0)
+        if piece is not grad:
+            grad += piece
+        value, total = value + share * loss if share else value, total + share
+    return float(value), float(total)
+
+
+def _rows_in_memory(
+    arrays: Sequence[np.ndarray], sizes: dict[str, int], rows: np.ndarray
+) -> tuple[list[np.ndarray], Sequence[int]]:
+    """The data of some rows, and the sizes that they decide."""
+    named = zip(INPUTS + TARGETS, arrays, strict=True)
+    found = [array[rows] if AXES[name][:1] == (BATCH_AXIS,) else array for name, array in named]
+    own = [_in_memory(name, array) for name, array in zip(INPUTS + TARGETS, found, strict=True)]
+    return own, _sizes(*{**sizes, BATCH_AXIS: len(rows)}.values())
+
+
+class _SumOverRanks:
+    """Adds up the gradients of all ranks, in the order of these: whatever the communicator, to the same bits.
+
+    Each rank adds up a stretch of the vector and hands it to all; beside it lie its loss and its weight.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self.comm, ranks = comm, comm.Get_size()
+        self.size = -(-SIZE // ranks)
+        beside = 2 * np.dtype(np.float64).itemsize // np.dtype(DTYPE).itemsize
+        self.sent, self.taken, self.whole = (np.zeros((ranks, self.size), DTYPE) for _ in range(3))
+        self.own, self.every = (np.zeros((n, self.size + beside), DTYPE) for n in (1, ranks))
+        self.grad, self.total = self.sent.reshape(-1)[:SIZE], self.whole.reshape(-1)[:SIZE]
+
+    def added(self, value: float, weight: float) -> tuple[float, float, float]:
+        """The mean loss, the sum of weights, the largest of them; the mean gradient is then in `total`."""
+        self.comm.Alltoall(self.sent, self.taken)
+        stretch = self.own[0, : self.size]
+        stretch[:] = self.taken[0]
+        for taken in self.taken[1:]:
+            stretch += taken
+        self.own[0, self.size :] = np.array([value, weight]).view(DTYPE)
+        self.comm.Allgather(self.own, self.every)
+        self.whole[:] = self.every[:, : self.size]
+        values, weights = self.every[:, self.size :].copy().view(np.float64).T.tolist()
+        total, largest = sum(weights), max(map(abs, weights))
+        if not total:
+            return np.nan, total, largest
+        if total != 1:
+            self.whole /= DTYPE(total)
+        return sum(values) / total, total, largest
 
 
 # --- Which step of a training broke, and which tensor in it was the first that is not finite ---
@@ -2669,6 +2861,7 @@ def _fit(
     hyper: Any,
     after_epoch: Any,
     after_steps: Any,
+    comm: Any,
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
@@ -2685,12 +2878,13 @@ def _fit(
     rows, told = extents.get(BATCH_AXIS, 1), _told_of_steps(after_steps)
     _check_told_of_epochs(after_epoch)
     batches = batch_size, _rows_of_batch(batch_size, rows) if BATCH_AXIS else 1, rows
+    shared = {} if comm is None else {"comm": comm}
     for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
             order = rng.permutation(rows)
         if epoch < start:
             continue
-        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        setting = {"epoch": epoch, **({"epochs": epochs} if EPOCHS else {}), **shared}
         value, stops, hyper = _fitted_epoch((params, state), data, batches, order, setting, hyper, told)
         history.append(value)
         if after_epoch is not None and not stops:
@@ -2708,7 +2902,7 @@ def _fitted_epoch(
     data: tuple[Any, ...],
     batches: tuple[Any, int, int],
     order: np.ndarray | None,
-    setting: dict[str, int],
+    setting: dict[str, Any],
     hyper: Any,
     told: tuple[int, Callable | None],
 ) -> tuple[float, bool, Any]:

@@ -252,23 +252,33 @@ def update(params, grads, state, epoch=0, hyper=None):
     _updated(params, grads, state, (epoch, hyper))
 
 
-def train_step(params, state, x, y, z, epoch=0, hyper=None):
-    """One step on one batch, in place; the loss before it. A loss that is not finite changes nothing."""
+def train_step(params, state, x, y, z, epoch=0, hyper=None, comm=None):
+    """One step on one batch, in place; the loss before it. A loss that is not finite changes nothing.
+
+    With `comm`, a communicator of mpi4py, its ranks make the same call and share the rows.
+    """
+    if comm is not None:
+        return _shared_epoch(params, state, (x, y, z), "full", None, (epoch, hyper), comm)
     return _train_step(params, state, (x, y, z), (epoch, hyper))
 
 
-def train_epoch(params, state, x, y, z, batch_size, order=None, epoch=0, hyper=None):
+def train_epoch(params, state, x, y, z, batch_size, order=None, epoch=0, hyper=None, comm=None):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
     that is not finite, before the parameters are touched, and returns it. Rows are looked at when their
     batch comes: an entry that is not finite raises ValueError before the step that would use it.
     `hyper` is a dict of those numbers in HYPER that shall be others.
+    With `comm`, a communicator of mpi4py, all of its ranks make the same call and each computes a part of
+    every batch: the steps of one alone but for rounding, to the same bits on all ranks and whenever they
+    are as many.
     """
+    if comm is not None:
+        return _shared_epoch(params, state, (x, y, z), batch_size, order, (epoch, hyper), comm)
     return _train_epoch(params, state, (x, y, z), batch_size, order, (epoch, hyper))
 
 
-def fit(x, y, z, *, epochs=10, batch_size="full", seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None, after_epoch=None, after_steps=None):
+def fit(x, y, z, *, epochs=10, batch_size="full", seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None, after_epoch=None, after_steps=None, comm=None):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
     Without `params` training starts from init_params(seed); with them, from a copy. A given `state` then
@@ -282,8 +292,9 @@ def fit(x, y, z, *, epochs=10, batch_size="full", seed=0, params=None, state=Non
     `hyper` from there on. `after_steps=(100, told)` calls told(step, loss, params) after each 100 steps of
     all, with the mean loss per row of those since the call before in this epoch. Numbers that are not
     finite raise FloatingPointError, which names the step and the first tensor that holds one.
+    With `comm` ranks share every batch as in train_epoch, and each calls these functions.
     """
-    return _fit((x, y, z), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper, after_epoch, after_steps)
+    return _fit((x, y, z), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper, after_epoch, after_steps, comm)
 
 
 # --- What the common part is told of the model ---
@@ -292,6 +303,7 @@ BATCH_AXIS = ""  # the axis of rows; empty: there is none
 BY_COLUMNS = False  # whether it lies innermost in memory
 FULL_BATCH = ""  # why every step needs all rows, where it does
 MICRO_BATCH_SIZE = 0  # rows of a piece of a batch; 0: all
+COUPLED = "the spec has no axis of rows that stands first in its inputs and targets"  # why ranks cannot share a batch, where they cannot
 STEP_MEMORY = ("grad",)  # vectors like theta for a step
 RANGES = {
     "learning_rate": "(0, inf)",
@@ -1412,6 +1424,13 @@ def _train_epoch(
     return _train_step(params, state, data, setting)
 
 
+# --- An epoch whose batches processes cannot share ---
+
+
+def _shared_epoch(*_: Any) -> float:
+    raise ValueError(f"comm: ranks cannot share the rows of a batch: {COUPLED}; leave comm out")
+
+
 # --- Which step of a training broke, and which tensor in it was the first that is not finite ---
 
 
@@ -1481,6 +1500,7 @@ def _fit(
     hyper: Any,
     after_epoch: Any,
     after_steps: Any,
+    comm: Any,
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
@@ -1497,12 +1517,13 @@ def _fit(
     rows, told = extents.get(BATCH_AXIS, 1), _told_of_steps(after_steps)
     _check_told_of_epochs(after_epoch)
     batches = batch_size, _rows_of_batch(batch_size, rows) if BATCH_AXIS else 1, rows
+    shared = {} if comm is None else {"comm": comm}
     for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
             order = rng.permutation(rows)
         if epoch < start:
             continue
-        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        setting = {"epoch": epoch, **({"epochs": epochs} if EPOCHS else {}), **shared}
         value, stops, hyper = _fitted_epoch((params, state), data, batches, order, setting, hyper, told)
         history.append(value)
         if after_epoch is not None and not stops:
@@ -1520,7 +1541,7 @@ def _fitted_epoch(
     data: tuple[Any, ...],
     batches: tuple[Any, int, int],
     order: np.ndarray | None,
-    setting: dict[str, int],
+    setting: dict[str, Any],
     hyper: Any,
     told: tuple[int, Callable | None],
 ) -> tuple[float, bool, Any]:

@@ -43,7 +43,13 @@ from symgrad.passes.rounding.root_differences import without_root_differences
 from symgrad.passes.rounding.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
 from symgrad.passes.scattering.scatter_chains import chain_scatters
-from symgrad.passes.separability import as_one_set, check_micro_batches, why_no_mean
+from symgrad.passes.separability import (
+    RowWeight,
+    as_one_set,
+    check_micro_batches,
+    weight_of_pieces,
+    why_no_mean,
+)
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
 from symgrad.passes.standardised import with_standardised
@@ -245,6 +251,7 @@ class Stages:
             self.state_starts,
             self.piece_rows,
             self.set_rows,
+            self.piece_weight,
             further,
             stepping,
         )
@@ -312,6 +319,14 @@ class Stages:
         return found if train.finish or train.batch_size == "full" or train.batch_size > found else 0
 
     @cached_property
+    def piece_weight(self) -> RowWeight | str:
+        """What pieces of a batch weigh in its gradient, so that ranks may share it; or why they cannot."""
+        found = weight_of_pieces(self.stable, self.model.batch_axis) if self.stable.loss else ""
+        if isinstance(found, RowWeight) and found.total and found.total not in self.arranged.definition:
+            return "its rows are not weighted by a sum that is computed as it stands"
+        return found
+
+    @cached_property
     def set_rows(self) -> int:
         """Of several sets of points, how many are computed at once where all are given at once; 0: all."""
         data = (*self.stable.of_kind("input"), *self.stable.of_kind("target"))
@@ -344,7 +359,13 @@ class Stages:
     def _planned(self, program: Program, phases: tuple[Phase, ...]) -> Plan:
         has_few_digits = self.model.spec.dtype == "float32" and not self.column_axis
         rows = self.model.batch_axis if has_few_digits else ""
-        return plan_memory(program, phases, self.column_axis, rows)
+        return plan_memory(program, phases, self.column_axis, rows, self._kept(program))
+
+    def _kept(self, program: Program) -> tuple[str, ...]:
+        """What is asked for when the gradient is there: what a piece of a batch weighs."""
+        weight = self.piece_weight
+        total = weight.total if isinstance(weight, RowWeight) else ""
+        return (total,) if total in program.definition else ()
 
     @cached_property
     def copied(self) -> Program:
@@ -391,6 +412,11 @@ class StagesBeside(Stages):
     def takes_gradients_in(self) -> bool:
         """It changes no parameters."""
         return False
+
+    @cached_property
+    def piece_weight(self) -> RowWeight | str:
+        """It is no step of training."""
+        return ""
 
     @stage("Program → Program")
     def in_parts(self) -> Program:

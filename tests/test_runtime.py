@@ -73,7 +73,7 @@ def test_an_epoch_takes_the_rows_in_batches() -> None:
 def test_fit_trains_and_leaves_what_it_was_given() -> None:
     params = first()
     how = 2, 0, params, None, "each_epoch", None
-    fitted, history = fit_epochs._fit((X, T), (30, 0, None), *how, None, None)
+    fitted, history = fit_epochs._fit((X, T), (30, 0, None), *how, None, None, None)
     assert params == first()
     assert history[-1] < 1e-3 < history[0]
     assert fitted.w == pytest.approx(2.0, abs=1e-2)
@@ -146,6 +146,7 @@ def test_it_checks_the_gradient_of_the_model(
 def test_no_name_has_two_meanings() -> None:
     """All files are read as one text; only those of which a module takes one have names in common."""
     either = {"numba/gathered_rows": {"_gather"}, "training/whole_epochs": {"_train_epoch"}}
+    either["training/shared_epochs"] = {"_shared_epoch"}
     either["numba/float64_numbers"] = set(runtime_part("numba/float32_numbers").names)
     either["optional/without_loss"] = set(runtime_part("optional/without_loss").names)
     either["optional/stopped_gradients"] = {"verify"}

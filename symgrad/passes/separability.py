@@ -4,13 +4,16 @@ Every quantity of a program is classed by what it depends on and by how it scale
 rows N. `constant` knows nothing of the rows, `row` of one of them, `total` is a sum over all of them;
 each may carry a power of N. The mean over the rows of something is `total` with the power -1. It is
 what a gradient computed piece by piece, each piece weighted by its rows, can be exact for.
+
+A mean may also divide by another sum over the rows, of what the data say of each, as the mean over labels
+that count does. Its pieces are weighted by that sum, which takes the place of the number of rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
@@ -20,7 +23,7 @@ from symgrad.calculus.terms import Entry, delta, drawn, extent_symbol
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from symgrad.calculus.program import Equation, Program
     from symgrad.spec.model import Model
@@ -36,14 +39,34 @@ class _CoupledError(Exception):
 
 @dataclass(frozen=True)
 class _Part:
-    """What a quantity depends on, and the power of the number of rows it carries."""
+    """What a quantity depends on, and the powers that it carries: of the number of rows, and of their weight,
+    where that is another one.
+    """
 
     depends: Literal["constant", "row", "total"]
     power: Fraction = Fraction(0)
+    weight: Fraction = Fraction(0)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether it carries any power."""
+        return bool(self.power or self.weight)
+
+
+@dataclass(frozen=True)
+class RowWeight:
+    """What pieces of a batch weigh in its mean: their rows, or a sum over these, which is the tensor
+    `total`, or `times_rows` that.
+    """
+
+    total: str = ""
+    times_rows: bool = False
 
 
 WIDENING = ("constant", "row", "total")
 CONSTANT, ROW, MEAN = _Part("constant"), _Part("row"), _Part("total", Fraction(-1))
+WEIGHTED_MEAN = _Part("total", Fraction(0), Fraction(-1))
+ROWS = RowWeight()
 
 
 def check_micro_batches(model: Model, program: Program) -> None:
@@ -70,6 +93,58 @@ def why_no_mean(program: Program, rows: str) -> str | None:
         return None
     what = "is a sum over the rows, not their mean" if loss.depends == "total" else "depends on their number"
     return f"'{program.loss}' {what}"
+
+
+def weight_of_pieces(program: Program, rows: str) -> RowWeight | str:
+    """By what the loss of a batch, and the next values of states, are means over its pieces; or why they are
+    no such means.
+    """
+    reason = why_no_mean(program, rows) or _why_no_next_mean(program, rows, ROWS)
+    if reason is None:
+        return ROWS
+    if not rows:
+        return reason
+    for candidate in _sums_of_data(program, rows):
+        found = _weighted_by(program, rows, candidate)
+        if found is not None and _why_no_next_mean(program, rows, found) is None:
+            return found
+    return reason
+
+
+def _sums_of_data(program: Program, rows: str) -> Iterator[str]:
+    """The numbers behind the loss that are computed of rows and not of parameters."""
+    learnt = {t.name for t in program.of_kind("parameter")}
+    for equation in _behind(program, _ends(program)):
+        if learnt & equation.reads:
+            learnt.add(equation.target)
+        elif not equation.indices and any(loop.axis.name == rows for loop in equation.loops):
+            yield equation.target
+
+
+def _weighted_by(program: Program, rows: str, total: str) -> RowWeight | None:
+    """The weight that this number is; None where the loss is no mean by it."""
+    try:
+        parts = _parts(program, rows, total)
+    except _CoupledError:
+        return None
+    power = parts[total].power
+    loss = parts[program.loss] if program.loss is not None else CONSTANT
+    if power not in (0, -1) or loss != WEIGHTED_MEAN:
+        return None
+    return RowWeight(total, times_rows=power == -1)
+
+
+def _why_no_next_mean(program: Program, rows: str, weight: RowWeight) -> str | None:
+    """Why the next value of a state is no mean over pieces; None where all are."""
+    mean = WEIGHTED_MEAN if weight.total else MEAN
+    for found in program.next_values:
+        try:
+            part = _parts(program, rows, weight.total, (found.equation,))[found.equation]
+        except _CoupledError as coupled:
+            return str(coupled)
+        if part not in (CONSTANT, mean):
+            return f"the next value of '{found.state}' is no mean over the rows"
+    return None
 
 
 def as_one_set(program: Program, sets: Collection[str], name: str) -> Program:
@@ -107,42 +182,61 @@ def why_rows_are_coupled(program: Program, rows: str) -> str | None:
     return None
 
 
-def _parts(program: Program, rows: str) -> dict[str, _Part]:
-    """What every tensor behind the loss is.
+def _ends(program: Program) -> tuple[str, ...]:
+    return (program.loss,) if program.loss else ()
+
+
+def _parts(
+    program: Program, rows: str, weight: str = "", ends: tuple[str, ...] | None = None
+) -> dict[str, _Part]:
+    """What every tensor behind the loss is, or behind other `ends`; `weight` is a sum that stands for the
+    number of rows.
 
     Raises:
         _CoupledError: no piece of a batch could know its entries; the message names the equation.
     """
+    wanted = _ends(program) if ends is None else ends
     parts = {t.name: ROW if any(a.name == rows for a in t.axes) else CONSTANT for t in program.tensors}
     while True:
-        for equation in _behind_the_loss(program):
+        for equation in _behind(program, wanted):
             try:
-                parts[equation.target] = _Separability(program, parts, rows, equation).part()
+                part = _Separability(program, parts, rows, equation, weight).part()
+                parts[equation.target] = _as_weight(part) if equation.target == weight else part
             except _MixedError as mixed:
                 raise _CoupledError(f"'{_owner(program, equation)}' {mixed}") from mixed
-        wider = _handed_on(program, parts)
+        wider = _handed_on(program, parts, wanted, weight)
         if wider.items() <= parts.items():
             return parts
         parts |= wider
 
 
-def _handed_on(program: Program, parts: Mapping[str, _Part]) -> dict[str, _Part]:
+def _as_weight(part: _Part) -> _Part:
+    """A sum over the rows as what stands for their number. Raises _MixedError."""
+    if part.depends != "total":
+        raise _MixedError("is no sum over the rows")
+    return replace(part, depends="constant", weight=Fraction(1))
+
+
+def _handed_on(
+    program: Program, parts: Mapping[str, _Part], wanted: tuple[str, ...], weight: str
+) -> dict[str, _Part]:
     """What recurrences carry: at some steps what it was before, at others what it is made of or starts with.
 
     Raises:
         _CoupledError: no piece of a batch could know all of these.
     """
     found = {}
-    for name in program.carried.keys() & program.needed([program.loss] if program.loss else []):
+    for name in program.carried.keys() & program.needed(wanted):
         try:
-            found[name] = reduce(_pair, (parts[read] for read in program.carried[name].reads), parts[name])
+            reads = (parts[read] for read in program.carried[name].reads)
+            found[name] = reduce(partial(_pair, weight), reads, parts[name])
         except _MixedError as mixed:
             raise _CoupledError(f"what '{name}' carries from step to step {mixed}") from mixed
     return found
 
 
-def _behind_the_loss(program: Program) -> list[Equation]:
-    behind = program.needed([program.loss] if program.loss else [])
+def _behind(program: Program, ends: tuple[str, ...]) -> list[Equation]:
+    behind = program.needed(ends)
     return [equation for equation in program.equations if equation.target in behind]
 
 
@@ -156,8 +250,10 @@ def _owner(program: Program, equation: Equation) -> str:
 class _Separability:
     """Reads one equation, given what those above it are."""
 
-    def __init__(self, program: Program, parts: dict[str, _Part], rows: str, equation: Equation) -> None:
-        self.program, self.parts, self.equation = program, parts, equation
+    def __init__(
+        self, program: Program, parts: dict[str, _Part], rows: str, equation: Equation, weight: str = ""
+    ) -> None:
+        self.program, self.parts, self.equation, self.weight = program, parts, equation, weight
         self.rows, self.count = rows, extent_symbol(rows)
         self.indices = {loop.index for loop in equation.loops if loop.axis.name == rows}
         self.used: set[sp.Basic] = set()
@@ -203,8 +299,13 @@ class _Separability:
             return self._power(self._body(expr.base), expr.exp)
         if isinstance(expr, sp.Piecewise):
             values = self._merged([value for value, _ in expr.args])
-            return self._chosen(values, [self._function([self._merged(r.args)]) for r in _relations(expr)])
+            relations = [r for r in _relations(expr) if not self._asks_for_weight(r)]
+            return self._chosen(values, [self._function([self._merged(r.args)]) for r in relations])
         return self._function([self._body(a) for a in expr.args])
+
+    def _asks_for_weight(self, relation: sp.Basic) -> bool:
+        """Whether something weighs anything: a piece that weighs nothing counts for nothing."""
+        return isinstance(relation, sp.Eq | sp.Ne) and {*relation.args} == {Entry(self.weight), sp.S.Zero}
 
     def _entry(self, entry: Entry) -> _Part:
         own = self.parts[entry.tensor]
@@ -237,7 +338,7 @@ class _Separability:
     def _merged(self, terms: Iterable[sp.Expr]) -> _Part:
         """A sum. What is the same in all rows counts as its own mean over them, and 0 as anything."""
         parts = [self._body(term) for term in terms if term != 0]
-        return reduce(_pair, parts) if parts else CONSTANT
+        return reduce(partial(_pair, self.weight), parts) if parts else CONSTANT
 
     def _product(self, parts: Iterable[_Part]) -> _Part:
         result = CONSTANT
@@ -246,18 +347,20 @@ class _Separability:
             if "total" in depends and "constant" not in depends:
                 raise _MixedError("multiplies a sum over the rows by what depends on them too")
             wider = max(result, part, key=lambda p: WIDENING.index(p.depends))
-            result = replace(wider, power=result.power + part.power)
+            power, weight = result.power + part.power, result.weight + part.weight
+            result = replace(wider, power=power, weight=weight)
         return result
 
     def _power(self, base: _Part, exponent: sp.Expr) -> _Part:
         if base.depends == "total":
             verb = "divides by" if exponent.is_negative else "takes a power of"
             raise _MixedError(f"{verb} a sum over the rows")
-        if not base.power:
+        if not base.is_scaled:
             return base
         if not exponent.is_Rational:
             raise _MixedError("puts the number of rows into a power")
-        return replace(base, power=base.power * Fraction(int(exponent.p), int(exponent.q)))
+        times = Fraction(int(exponent.p), int(exponent.q))
+        return replace(base, power=base.power * times, weight=base.weight * times)
 
     def _chosen(self, values: _Part, conditions: list[_Part]) -> _Part:
         return self._product([values, ROW]) if ROW in conditions else values
@@ -267,21 +370,23 @@ class _Separability:
         for argument in arguments:
             if argument.depends == "total":
                 raise _MixedError("puts a sum over the rows into a function that is not linear")
-            if argument.power:
+            if argument.is_scaled:
                 raise _MixedError("puts the number of rows into a function")
         return ROW if ROW in arguments else CONSTANT
 
 
-def _pair(a: _Part, b: _Part) -> _Part:
-    """What may be either of two, as their sum is."""
+def _pair(weight: str, a: _Part, b: _Part) -> _Part:
+    """What may be either of two, as their sum is; a mean is one by the number of rows, or by a `weight`."""
     if a == b:
         return a
     if {a.depends, b.depends} == {"row", "total"}:
         raise _MixedError("compares rows with a sum over the rows")
-    if "total" not in (a.depends, b.depends) and a.power == b.power:
-        return _Part("row", a.power)
+    if "total" not in (a.depends, b.depends) and (a.power, a.weight) == (b.power, b.weight):
+        return replace(a, depends="row")
     total, other = (a, b) if a.depends == "total" else (b, a)
-    if total.depends == "total" and other.depends == "constant" and other.power == total.power + 1:
+    more, heavier = other.power - total.power, other.weight - total.weight
+    is_own_mean = more == (0 if weight else 1) and heavier == (1 if weight else 0)
+    if total.depends == "total" and other.depends == "constant" and is_own_mean:
         return total
     raise _MixedError("adds terms that grow differently with the number of rows")
 

@@ -20,6 +20,7 @@ TARGETS = ("t",)
 FREE_AXES = ("batch",)
 BATCH_AXIS = "batch"  # the axis of rows; empty: there is none
 BY_COLUMNS = False  # whether the batch axis comes last in memory
+COUPLED = ""  # why ranks cannot share the rows of a batch, where they cannot
 FULL_BATCH = ""  # why every step needs all rows, where it does
 AXES: dict[str, tuple[str | int, ...]] = {"x": ("batch",), "t": ("batch",)}
 CLASSES: dict[str, int] = {}  # how many labels there are
@@ -169,6 +170,16 @@ def _step(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any, *given: Any
     if np.isfinite(value):
         _update(theta, grad, *state, epoch, hyper)
     return value
+
+
+def _share_of_step(theta: Any, grad: Any, *given: Any) -> tuple[float, int]:
+    *_, x, t, work, n = given
+    data = x, t, work, n
+    return _gradient(theta, grad, *data), data[-1]
+
+
+def _rest_of_step(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any) -> None:
+    _update(theta, grad, *state, epoch, hyper)
 
 
 def train_epoch(params: Any, state: Any, *data: Any, batch_size: Any, order: Any, **setting: Any) -> float:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
 
 
-def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", rows: str = "") -> Plan:
-    """The plan with a place for every tensor; memory is used again once its tensor is read no more.
+def plan_memory(
+    program: Program, phases: tuple[Phase, ...], columns: str = "", rows: str = "", kept: tuple[str, ...] = ()
+) -> Plan:
+    """The plan with a place for every tensor; memory is used again once its tensor is read no more, but that
+    of tensors that are `kept`.
 
     Where `rows` names an axis, sums along it keep their digits however long it is.
     """
@@ -54,7 +57,9 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", 
     by_rows = frozenset[str]() if columns else held_by_rows(program, phases)
     by_rows |= {block for name, block in blocks.items() if name in by_rows}
     plan = Plan(
-        program, phases, places, (), offset, shared, blocks, rows, columns, by_rows, _added_by_rows(phases)
+        *(program, phases, places, (), offset, shared, blocks, rows, columns, by_rows),
+        looked_up=_added_by_rows(phases),
+        kept=kept,
     )
     buffers = buffers_of(plan)
     runs = chain.from_iterable(equal_runs(plan, phase.steps) for phase in phases)

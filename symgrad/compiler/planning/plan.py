@@ -185,6 +185,7 @@ class Plan:
     and `rows` the axis of these, where sums along it might lose digits.
     Of the tensors `by_rows` one row lies in memory, which each row of a nest's loop makes anew.
     `looked_up` are gradients of which some rows alone are formed, with the data that name these rows.
+    `kept` stay in the workspace to the end of the gradient, for those who ask then.
     `column_axis` is the axis that lies innermost in memory where tensors are stored by columns, else empty.
     """
 
@@ -199,6 +200,7 @@ class Plan:
     column_axis: str = ""
     by_rows: frozenset[str] = frozenset()
     looked_up: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
 
     @property
     def before_gradient(self) -> tuple[PhaseName, ...]:

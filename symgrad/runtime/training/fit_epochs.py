@@ -32,6 +32,7 @@ def _fit(
     hyper: Any,
     after_epoch: Any,
     after_steps: Any,
+    comm: Any,
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
@@ -48,12 +49,13 @@ def _fit(
     rows, told = extents.get(BATCH_AXIS, 1), _told_of_steps(after_steps)
     _check_told_of_epochs(after_epoch)
     batches = batch_size, _rows_of_batch(batch_size, rows) if BATCH_AXIS else 1, rows
+    shared = {} if comm is None else {"comm": comm}
     for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
             order = rng.permutation(rows)
         if epoch < start:
             continue
-        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        setting = {"epoch": epoch, **({"epochs": epochs} if EPOCHS else {}), **shared}
         value, stops, hyper = _fitted_epoch((params, state), data, batches, order, setting, hyper, told)
         history.append(value)
         if after_epoch is not None and not stops:
@@ -71,7 +73,7 @@ def _fitted_epoch(
     data: tuple[Any, ...],
     batches: tuple[Any, int, int],
     order: np.ndarray | None,
-    setting: dict[str, int],
+    setting: dict[str, Any],
     hyper: Any,
     told: tuple[int, Callable | None],
 ) -> tuple[float, bool, Any]:

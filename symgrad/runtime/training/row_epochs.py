@@ -30,6 +30,7 @@ from symgrad.runtime.smallest_model import (
     Params,
     State,
     _epoch,
+    _sizes,
     _work_size,
 )
 
@@ -37,15 +38,10 @@ from symgrad.runtime.smallest_model import (
 def _train_epoch(
     params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
-    arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
-    sizes, derived = dict(zip(FREE_AXES, extents, strict=False)), extents[len(FREE_AXES) :]
-    order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
-    most = len(order)
-    batch_size = _rows_of_batch(batch_size, most)
-    if FULL_BATCH and batch_size < most:
-        raise ValueError(
-            f"batch_size: every step needs all {most} rows; use 'full'. The reason: {FULL_BATCH}"
-        )
+    arrays, sizes, order, batch_size, theta, setting = _asked_of_epoch(
+        params, state, data, batch_size, order, setting
+    )
+    derived = _sizes(*sizes.values())[len(FREE_AXES) :]
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
     work = _kept("work", _work_size(*sizes.values(), *derived))
@@ -56,8 +52,6 @@ def _train_epoch(
             array = array.reshape(-1)
         flat.append(array)
     del sizes[BATCH_AXIS]
-    theta, setting = _writable_vector(params), _setting(setting)
-    _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
     with _Alone(theta):
@@ -65,6 +59,25 @@ def _train_epoch(
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value
+
+
+def _asked_of_epoch(
+    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
+) -> tuple[list[np.ndarray], dict[str, int], np.ndarray, int, np.ndarray, tuple[Any, ...]]:
+    """What a caller gave, checked: arrays, the sizes of free axes, the order of rows, those of a batch, the
+    vector of parameters, and what steps are told.
+    """
+    arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
+    sizes = dict(zip(FREE_AXES, extents, strict=False))
+    order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
+    batch_size = _rows_of_batch(batch_size, len(order))
+    if FULL_BATCH and batch_size < len(order):
+        raise ValueError(
+            f"batch_size: every step needs all {len(order)} rows; use 'full'. The reason: {FULL_BATCH}"
+        )
+    theta, setting = _writable_vector(params), _setting(setting)
+    _check_state(state)
+    return arrays, sizes, order, batch_size, theta, setting
 
 
 def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:

@@ -35,7 +35,7 @@ def buffers_of(plan: Plan) -> list[Buffer]:
     program, phases, blocks = plan.program, plan.phases, plan.blocks
     steps = [step for phase in phases for step in phase.steps]
     phase_of = {e.target: phase.name for phase in phases for step in phase.steps for e in step.equations}
-    last_use = _last_uses(program, phases, steps)
+    last_use = _last_uses(program, phases, steps) | dict.fromkeys(plan.kept, len(steps))
     handed_on = {n for t in program.carried for n in (t, *program.carried[t].reads)}
     found: list[Buffer] = []
     owned: dict[str, Buffer] = {}

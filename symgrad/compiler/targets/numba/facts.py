@@ -168,6 +168,7 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         FactText("BY_COLUMNS", str(bool(plan.column_axis)), "whether it lies innermost in memory"),
         FactText("FULL_BATCH", _quoted(full_batch), "why every step needs all rows, where it does"),
         FactText("MICRO_BATCH_SIZE", str(lowered.piece_rows), "rows of a piece of a batch; 0: all"),
+        *_shared(lowered),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
         FactText("RANGES", _dictionary((h.name, _quoted(h.allowed)) for h in model.hyper if h.allowed)),
         FactText("NEVER_ZERO", as_tuple(map(_quoted, kept_above_0)), "since something is divided by it"),
@@ -185,6 +186,13 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         *_tables(definitions),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )
+
+
+def _shared(lowered: LoweredModel) -> Iterator[FactText]:
+    """Why ranks cannot share a batch, where they cannot."""
+    if lowered.program.loss:
+        coupled = lowered.piece_weight if isinstance(lowered.piece_weight, str) else ""
+        yield FactText("COUPLED", _quoted(coupled), "why ranks cannot share a batch, where they cannot")
 
 
 def _of_sets(rows: int) -> Iterator[FactText]:

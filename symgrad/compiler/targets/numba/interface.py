@@ -31,7 +31,11 @@ _EPOCH = (
     "that is not finite, before the parameters are touched, and returns it. Rows are looked at when their",
     "batch comes: an entry that is not finite raises ValueError before the step that would use it.",
     _HYPER,
+    "With `comm`, a communicator of mpi4py, all of its ranks make the same call and each computes a part of",
+    "every batch: the steps of one alone but for rounding, to the same bits on all ranks and whenever they",
+    "are as many.",
 )
+_SHARED = "With `comm`, a communicator of mpi4py, its ranks make the same call and share the rows."
 _FIT = (
     "Train for some epochs: (params, history), history being the mean loss of every epoch.",
     "",
@@ -46,6 +50,7 @@ _FIT = (
     "`hyper` from there on. `after_steps=(100, told)` calls told(step, loss, params) after each 100 steps of",
     "all, with the mean loss per row of those since the call before in this epoch. Numbers that are not",
     "finite raise FloatingPointError, which names the step and the first tensor that holds one.",
+    "With `comm` ranks share every batch as in train_epoch, and each calls these functions.",
 )
 _WITHOUT_FINISH = (
     "",
@@ -56,7 +61,9 @@ _WITHOUT_SETS = (
     "The spec's batches of other sets of points, {}, are drawn by `symgrad train`: here",
     "those go whole into every step.",
 )
-_FIT_TOLD = ("batch_size", "seed", "params", "state", "shuffle", "hyper", "after_epoch", "after_steps")
+_FIT_TOLD = (
+    *("batch_size", "seed", "params", "state", "shuffle", "hyper", "after_epoch", "after_steps", "comm"),
+)
 
 
 def first_values(draws: Sequence[str]) -> Definition:
@@ -211,15 +218,23 @@ def training(calls: Signatures, train: TrainSpec, held: Sequence[str]) -> tuple[
         ),
         Definition(
             "train_step",
-            f"{given}, {options}",
-            (f"{step} A loss that is not finite changes nothing.",),
-            (f"return _train_step(params, state, {data}, {setting})",),
+            f"{given}, {options}, comm=None",
+            (f"{step} A loss that is not finite changes nothing.", "", _SHARED),
+            (
+                "if comm is not None:",
+                f'    return _shared_epoch(params, state, {data}, "full", None, {setting}, comm)',
+                f"return _train_step(params, state, {data}, {setting})",
+            ),
         ),
         Definition(
             "train_epoch",
-            f"{given}, batch_size, order=None, {options}",
+            f"{given}, batch_size, order=None, {options}, comm=None",
             epoch,
-            (f"return _train_epoch(params, state, {data}, batch_size, order, {setting})",),
+            (
+                "if comm is not None:",
+                f"    return _shared_epoch(params, state, {data}, batch_size, order, {setting}, comm)",
+                f"return _train_epoch(params, state, {data}, batch_size, order, {setting})",
+            ),
         ),
         Definition(
             "fit",
@@ -251,6 +266,7 @@ def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
         "hyper": None,
         "after_epoch": None,
         "after_steps": None,
+        "comm": None,
     }
     return tuple(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"

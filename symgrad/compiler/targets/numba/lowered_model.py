@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Expression, Instruction
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.starting.first_values import FirstValues
+    from symgrad.passes.separability import RowWeight
     from symgrad.spec.model import Model
 
 LONGEST_SECTION = 60
@@ -44,9 +45,10 @@ class PlannedModel:
     """A model with its plan; `update` is a step of the optimiser over hyper-parameters.
 
     `starts` and `states` are what parameters and states start from, `piece_rows` the rows whose gradient is
-    computed at once, 0 for all, `set_rows` those of several sets where callers give all, `further` the
-    derivatives that the spec asks for beyond the gradient and the networks by themselves, `stepping` one step
-    of time where the network can go on step by step.
+    computed at once, 0 for all, `set_rows` those of several sets where callers give all, `piece_weight` what
+    pieces of a batch weigh in it, or why it has none, `further` the derivatives that the spec asks for beyond
+    the gradient and the networks by themselves, `stepping` one step of time where the network can go on step
+    by step.
     """
 
     model: Model
@@ -56,6 +58,7 @@ class PlannedModel:
     states: Mapping[str, sp.Expr]
     piece_rows: int
     set_rows: int
+    piece_weight: RowWeight | str
     further: tuple[FurtherPlan, ...] = ()
     stepping: StepPlan | None = None
 
@@ -116,6 +119,7 @@ class LoweredModel:
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
     piece_rows: int
     set_rows: int
+    piece_weight: RowWeight | str
     further: tuple[LoweredBeside[FurtherPlan], ...]
     stepping: LoweredBeside[StepPlan] | None
 
@@ -203,6 +207,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
         set_rows=planned.set_rows,
+        piece_weight=planned.piece_weight,
         further=tuple(_lowered_beside(found, own, drivers, model) for found in planned.further),
         stepping=_lowered_beside(planned.stepping, own, drivers, model) if planned.stepping else None,
     )

@@ -14,6 +14,7 @@ from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
 from symgrad.notation.parameters_apart import called_value, numbers_apart
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.passes.separability import RowWeight
 from symgrad.spec.reads import writes_on
 
 if TYPE_CHECKING:
@@ -103,6 +104,17 @@ class ModelDefinitions:
         yield steps.step(calls, accumulation, advances=bool(spans))
         if calls.batch_axis:
             yield steps.epoch(calls)
+        if isinstance(lowered.piece_weight, RowWeight):
+            yield steps.share_of_step(calls, self._weight_of_rows(lowered.piece_weight))
+            yield steps.rest_of_step(calls, advances=bool(spans))
+
+    def _weight_of_rows(self, weight: RowWeight) -> str:
+        """What the rows that were just computed weigh in their batch."""
+        rows = self.calls.batch_axis
+        if not weight.total:
+            return rows
+        total = f"{NUMBA.text(self.lowered.drivers.views.view(weight.total))}[0]"
+        return f"{rows} * {total}" if weight.times_rows else total
 
     def interface(self) -> Iterator[Definition]:
         """What callers use."""

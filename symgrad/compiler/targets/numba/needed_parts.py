@@ -79,7 +79,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield "optional/spare_inputs"
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
-        training = ("training_steps", epochs, "broken_steps", "fit_epochs")
+        shared = "unshared_epochs" if isinstance(lowered.piece_weight, str) else "shared_epochs"
+        training = ("training_steps", epochs, shared, "broken_steps", "fit_epochs")
         yield from (*(f"training/{name}" for name in training), "own_check")
         if lowered.model.optimizer.average:
             yield "optional/averaged_parameters"

@@ -12,13 +12,14 @@ np math threading sys njit scipy NamedTuple self
 real value acc theta grad work params grads state step epoch order batch_size epochs seed shuffle points
 tolerance exactly rows start stop total scale norm piece most share weight chosen entry layer
 ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
-update train_step fit hyper first BLOCK sample Carry carry
+update train_step fit hyper first BLOCK sample comm Carry carry
 hvp gauss_newton per_sample_grad jacobian hessian direction product key draws before
 draw_prediction predict_often
 """
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
-_step_gradient _advance _evaluation _one_step _one_step_work_size _one_step_results _update_looked_up
+_step_gradient _share_of_step _rest_of_step _advance _evaluation
+_one_step _one_step_work_size _one_step_results _update_looked_up
 """
 SECTIONED = (
     "_forward",

@@ -190,6 +190,29 @@ def _step_by_parts(calls: Signatures, added: AccumulationText) -> tuple[Instruct
     return (TypeOf(THETA), Assign(VALUE, loss), When(_is_finite(VALUE), rest))
 
 
+def share_of_step(calls: Signatures, weight: str) -> Driver:
+    """What a rank does of a step whose batch several share: the gradient of its rows."""
+    vectors = listed(["theta, grad", calls.point if calls.point != "theta" else ""])
+    ahead = Invoke("_look_ahead", (Verbatim(f"theta, ahead, {calls.entries_of_state}, {calls.setting}"),))
+    body: tuple[Instruction, ...] = (
+        *([Assign(KEY, Verbatim("(state[0][1], state[0][0], before)"))] if calls.draws else []),
+        *([ahead] if calls.point == "ahead" else []),
+        Assign(VALUE, Applied(calls.step_gradient, (Verbatim(f"{calls.point}, grad, {calls.loss}"),))),
+        Give((VALUE, Verbatim(weight))),
+    )
+    doc = "Loss and weight of rows of a batch, with so many `before` them; their gradient goes into `grad`."
+    given = [vectors, "state", calls.setting, "before", calls.data, "work", *calls.extents]
+    return Driver("_share_of_step", listed(given), doc, body)
+
+
+def rest_of_step(calls: Signatures, *, advances: bool) -> Driver:
+    """What is left of such a step when all shares of the gradient have been added up."""
+    given = Verbatim(listed(["theta, grad", calls.entries_of_state, calls.setting]))
+    body = (Invoke("_update", (given,)), *([Invoke("_advance", _ADVANCED)] if advances else []))
+    doc = "The step by the gradient of a whole batch."
+    return Driver("_rest_of_step", listed(["theta, grad, state", calls.setting]), doc, body)
+
+
 def _is_finite(number: Variable) -> Applied:
     return Applied("np.isfinite", (number,))
 
