@@ -7,7 +7,7 @@ module as `load` gives it, or by its file. Every function raises a SpecError for
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from glob import escape
 from pathlib import Path
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from symgrad.graphs.trace import Detail
     from symgrad.judgement.kept_reports import Judgement
     from symgrad.prediction.evaluation import EvaluationReport
+    from symgrad.ranks.group_of_ranks import RankGroup
     from symgrad.report.derivation import Derivation
     from symgrad.report.stage_view import StageView
     from symgrad.report.summary import Summary
@@ -401,6 +402,7 @@ def train(
     freeze: Sequence[str] = (),
     log: Sequence[str] = (),
     derive: Sequence[str] = (),
+    comm: Any = None,
 ) -> Run:
     """Train the spec's network on its data, or on `data`; write what was learnt, and the module, into `out`.
 
@@ -438,13 +440,18 @@ def train(
 
     `derive` are derivatives that the module computes beyond those of the spec, as those of `read`.
 
+    `comm` is a communicator of mpi4py, `MPI.COMM_WORLD`, all of whose ranks make this call: they share the
+    rows of every batch and come to what one process comes to, but for rounding, and to the same bits for the
+    same number of ranks. Each reads all data. The first measures, calls callbacks and writes. Start the ranks
+    with `mpiexec -n 4 python -m mpi4py script.py`, so that an exception on one ends all.
+
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
     come to, to the last bit on the same machine. Then no spec is needed, `epochs` may be more, and `log` may
     name another log, which gets the epochs made before too.
 
     Raises:
         ModuleError: a package is missing for what is asked.
-        SpecError: there is no such hyper-parameter, or a spec could not have it.
+        SpecError: there is no such hyper-parameter, or a spec could not have it; ranks cannot share a batch.
         DataError: the data does not fit the spec; there is nothing to go on with, or its data have changed;
             the files cannot be written.
         DivergenceError: the loss stopped being a finite number; it names the epoch, the step, and the first
@@ -452,10 +459,12 @@ def train(
         CallbackError: a callback failed; its `run` has what was trained before.
     """
     from symgrad.not_finite import first_not_finite
+    from symgrad.ranks.group_of_ranks import RankGroup
     from symgrad.training.borrowed_params import check_source
     from symgrad.training.logs.run_logs import checked_logs
     from symgrad.training.train import train as run_training
 
+    ranks = RankGroup(comm)
     if resume is not None:
         begun: dict[str, Any] = {
             "out": out,
@@ -475,7 +484,8 @@ def train(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
             )
         return _resumed(
-            spec, module, Path(resume), data, epochs, identity, progress, after_epoch, after_steps, log
+            *(spec, module, Path(resume), data, epochs, identity, progress, after_epoch, after_steps, log),
+            ranks,
         )
     if spec is None:
         raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
@@ -488,10 +498,10 @@ def train(
         from symgrad.pipeline import parameter_shapes  # and with it SymPy, which other trainings need not
 
         check_source(params_from, names or {}, parameter_shapes(spec), spec.dtype)
-    module = build(spec, identity=identity) if module is None else _loaded(module)
+    found = ranks.after_first(lambda: _trainable(spec, module, identity))
     return run_training(
         spec,
-        module,
+        found,
         data=data,
         out=out,
         epochs=epochs,
@@ -506,7 +516,12 @@ def train(
         metrics=metrics,
         log=log,
         trace=partial(first_not_finite, spec),
+        ranks=ranks,
     )
+
+
+def _trainable(spec: Spec, module: ModuleSource | None, identity: bool) -> ModuleType:
+    return build(spec, identity=identity) if module is None else _loaded(module)
 
 
 def rates(
@@ -632,21 +647,21 @@ def _resumed(
     after_epoch: AfterEpoch | None,
     after_steps: AfterSteps | None,
     log: Sequence[str],
+    ranks: RankGroup,
 ) -> Run:
     from symgrad.not_finite import first_not_finite
     from symgrad.training.resuming import newest, spec_of
     from symgrad.training.run_folder import stopped_run
     from symgrad.training.train import resume as run_on
 
-    with stopped_run(run):
-        file, orders = newest(run)
-        begun = spec_of(run, orders, None if spec is None else read(spec))
-        if module is None:
-            there = orders.module_path
-            module = there if there and Path(there).is_file() else build(begun, identity=identity)
+    with stopped_run(run) if ranks.is_first else nullcontext():
+        file, orders = ranks.agreed(lambda: newest(run))
+        begun = ranks.together(lambda: spec_of(run, orders, None if spec is None else read(spec)))
+        there = orders.module_path
+        source = there if module is None and there and Path(there).is_file() else module
         return run_on(
             begun,
-            _loaded(module),
+            ranks.after_first(lambda: _trainable(begun, source, identity)),
             run,
             file,
             orders,
@@ -657,6 +672,7 @@ def _resumed(
             trace=partial(first_not_finite, begun),
             after_steps=after_steps,
             log=log,
+            ranks=ranks,
         )
 
 

@@ -42,6 +42,9 @@ class _Located(Exception):  # noqa: N818  # a warning is one too
 class SymgradError(_Located):
     """An input that cannot be used. `str()` gives `place: problem; remedy`."""
 
+    is_known: bool = False
+    """Whether another rank, of some that train together, says it too."""
+
 
 class SpecError(SymgradError):
     """The spec does not say something symgrad can understand."""
@@ -70,6 +73,10 @@ class NoVerdictError(SymgradError):
 
 class DivergenceError(SymgradError):
     """Training met a loss that is not a finite number."""
+
+
+class LostRanksError(SymgradError):
+    """Of some processes that trained together one ended before the others."""
 
 
 class CallbackError(SymgradError):

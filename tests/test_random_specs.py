@@ -27,7 +27,7 @@ DRAWN = {
     "scalars": 32, "tensors": 24, "indexed": 24, "chain": 10, "graph": 6, "sequence": 6, "optimizer": 24,
     "free_axes": 6, "layered": 4, "repeated": 3, "kinks": 32, "extremes": 16, "magnitudes": 24,
     "derivatives": 4, "derived": 4, "recurrent": 2, "whole_steps": 4, "lengths": 4, "called_networks": 8,
-    "modes": 3, "chance": 6,
+    "modes": 3, "chance": 6, "shared": 4,
 }  # fmt: skip
 """How many specs of each kind; three seconds are needed for each kind."""
 ENOUGH = 600.0

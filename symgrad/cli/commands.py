@@ -129,6 +129,14 @@ def verify(
 @click.option("--log", multiple=True, type=click.Choice(LOGS), help="Log epochs there too; may come again.")
 @METRICS
 @SCORE
+@click.option("--ranks", type=click.IntRange(1), help="Train on so many processes, by MPI.")
+@click.option(
+    "--rank-timeout",
+    type=SECONDS,
+    default=60.0,
+    show_default=True,
+    help="Seconds that ranks wait for one that does nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 def train(spec: Path | None, **options: Any) -> int:
@@ -136,6 +144,9 @@ def train(spec: Path | None, **options: Any) -> int:
 
     The folder gets the module, the learned parameters, the history and the learning curves. Whatever stops
     the training, `symgrad train --resume RUN` comes to the end that it would have come to.
+
+    With --ranks, or begun by mpiexec, processes share the rows of every batch, on one machine or on several
+    that share the folder; it needs the extra symgrad[mpi].
     """
     from symgrad.cli.train_command import TrainOptions, train_spec
 

@@ -15,6 +15,7 @@ import click
 from symgrad.cli.output import console_on, hold, say_held
 from symgrad.errors import (
     DivergenceError,
+    LostRanksError,
     NotIdenticalError,
     NoVerdictError,
     Position,
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GOOD, FAILED, USAGE, DEFECT, NO_VERDICT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 75, 130, 141
-_ENDS = {DivergenceError: FAILED, NotIdenticalError: DEFECT, NoVerdictError: NO_VERDICT}
+_ENDS = {
+    DivergenceError: FAILED,
+    LostRanksError: FAILED,
+    NotIdenticalError: DEFECT,
+    NoVerdictError: NO_VERDICT,
+}
 _MAX_BYTES = 1_000_000
 _WIDTH = 100
 
@@ -52,8 +58,9 @@ def _exit_code_of(command: Callable[[], Any]) -> int:
         error.show()
         return error.exit_code
     except SymgradError as error:
-        show_error(error)
-        return _ENDS.get(type(error), USAGE)
+        if not error.is_known:
+            show_error(error)
+        return status_of(error)
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return INTERRUPTED
@@ -64,6 +71,11 @@ def _exit_code_of(command: Callable[[], Any]) -> int:
     except Exception as error:  # noqa: BLE001  # a defect is shown as one, not as a traceback
         return _defect(error)
     return code if isinstance(code, int) else GOOD
+
+
+def status_of(error: SymgradError) -> int:
+    """The exit code that says what kind of error it was."""
+    return _ENDS.get(type(error), USAGE)
 
 
 def show_error(error: SymgradError) -> None:

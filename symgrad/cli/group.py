@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE = click.Path(path_type=Path)
+ARGUMENTS = "symgrad.arguments"
+"""Where a context keeps the arguments of the command line."""
 SEED = click.IntRange(0, 2**32 - 1)
 SECONDS = click.FloatRange(0, min_open=True)
 
@@ -142,6 +144,15 @@ class Commands(click.Group):
         run = super().main
         extra["standalone_mode"] = False
         sys.exit(exit_code_of(lambda: run(args, prog_name, **extra)))
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context, which keeps what was asked as it was given."""
+        given = [*args]
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[ARGUMENTS] = given
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and show its warnings.

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from symgrad import api
 from symgrad.cli.actions import demand_target, write_module
-from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
+from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, exit_code_of, show_error, warnings_shown
+from symgrad.cli.group import ARGUMENTS
 from symgrad.cli.output import produce_json, produce_report, say
 from symgrad.compiler.loading.cache import kept_text
-from symgrad.errors import SpecError
+from symgrad.errors import LostRanksError, SpecError
 from symgrad.not_finite import first_not_finite
+from symgrad.ranks.group_of_ranks import ALONE, RankGroup
+from symgrad.ranks.mpi_world import leave_status, run_on_ranks, world
+from symgrad.ranks.watched_ranks import WatchedComm
 from symgrad.spec.reader import with_frozen
 from symgrad.spec.reading.derive_block import with_derivatives
 from symgrad.sweeping.varied.over_text import over_of
@@ -62,6 +68,8 @@ class TrainOptions:
     freeze: tuple[str, ...]
     log: tuple[str, ...]
     derive: tuple[str, ...]
+    ranks: int | None
+    rank_timeout: float
 
     def of(self, spec: Spec) -> Spec:
         """The spec, with what is said here of checkpoints."""
@@ -74,12 +82,55 @@ class TrainOptions:
 
 def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
     """Train the spec's module; nothing is trained with a gradient that failed its check."""
-    if options.resume is not None:
-        return _resume(options.resume, spec_file, options)
     if options.rename and options.params_from is None:
         raise click.UsageError("--rename says what parameters are called in --params-from FILE")
-    if spec_file is None:
+    if spec_file is None and options.resume is None:
         raise click.UsageError("which SPEC? Without one, say with --resume which run goes on")
+    found = world()
+    if found is not None:
+        return _as_rank(found, spec_file, options)
+    if options.ranks is not None and options.ranks > 1:
+        return _on_ranks(options.ranks, spec_file, options)
+    return _train_or_resume(spec_file, options, ALONE)
+
+
+def _as_rank(comm: Any, spec_file: Path | None, options: TrainOptions) -> int:
+    """Train as one of some ranks, of whom the first says what there is to say."""
+    if options.ranks not in (None, comm.Get_size()):
+        raise click.UsageError(f"--ranks {options.ranks}, but mpiexec began {comm.Get_size()}: leave it out")
+    ranks = RankGroup(WatchedComm(comm, options.rank_timeout))
+    for asked in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(asked, lambda *_: ranks.stop.set())
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    own = options if ranks.is_first else replace(options, quiet=True, as_json=False)
+    return leave_status(exit_code_of(lambda: _train_or_resume(spec_file, own, ranks)))
+
+
+def _on_ranks(ranks: int, spec_file: Path | None, options: TrainOptions) -> int:
+    """Train on ranks of this machine, with the same arguments."""
+    status = run_on_ranks(click.get_current_context().meta[ARGUMENTS], ranks)
+    if status is None:
+        run = options.resume or options.out or Path("runs") / api.read(str(spec_file)).name
+        remedy = f"symgrad train --resume {run} --ranks {ranks} goes on from the last checkpoint"
+        raise LostRanksError("a rank was lost before training ended", at=str(run), remedy=remedy)
+    return status
+
+
+def _train_or_resume(spec_file: Path | None, options: TrainOptions, ranks: RankGroup) -> int:
+    if options.resume is not None:
+        return _resume(options.resume, spec_file, options, ranks)
+    return _train_anew(Path(spec_file or ""), options, ranks)
+
+
+def _train_anew(spec_file: Path, options: TrainOptions, ranks: RankGroup) -> int:
+    spec, dataset = ranks.together(lambda: _asked_for(spec_file, options))
+    folder = options.out or Path("runs") / spec.name
+    with run_folder(folder) if ranks.is_first else nullcontext():
+        return _train_into(folder, spec, spec_file, dataset, options, ranks)
+
+
+def _asked_for(spec_file: Path, options: TrainOptions) -> tuple[Spec, Dataset]:
+    """The spec as the command line has it, with its data; all that can be wrong of both is told first."""
     spec = options.of(with_derivatives(with_frozen(api.read(spec_file), options.freeze), options.derive))
     _demand_trainable(spec, options)
     chosen_hyper(spec, options.hyper)
@@ -89,12 +140,10 @@ def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
         from symgrad.pipeline import parameter_shapes  # and with it SymPy, which other trainings need not
 
         check_source(options.params_from, options.rename, parameter_shapes(spec), spec.dtype)
-    dataset = load_data(spec, options.data)
-    with run_folder(options.out or Path("runs") / spec.name) as folder:
-        return _train_into(folder, spec, spec_file, dataset, options)
+    return spec, load_data(spec, options.data)
 
 
-def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
+def _resume(run: Path, spec_file: Path | None, options: TrainOptions, ranks: RankGroup) -> int:
     """Go on with a run. Its module was checked when it began; another one is checked now."""
     begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
     begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
@@ -106,17 +155,23 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
             f"{option} does not go with --resume: the run goes on as it was begun; symgrad {anew}"
         )
     checked_logs(options.log)
-    with stopped_run(run) as folder:
-        checkpoint, orders = newest(folder)
-        spec = options.of(spec_of(run, orders, api.read(spec_file) if spec_file else None))
-        there = orders.module_path and Path(orders.module_path)
-        file = options.module or (there if there and there.is_file() else None)
-        file = file or write_module(spec, run, run / f"{spec.name}.py", options.identity)
-        is_other = module_hash(api.load(file)) != orders.module_sha256
-        report = _verdict(spec, file, options) if is_other else None
-        if report is not None and not report.passed:
-            return _refuse(report, options, file)
-        facts = {"module": str(file), "resumed": str(run), "verified": report.as_dict() if report else None}
+    with stopped_run(run) if ranks.is_first else nullcontext():
+        checkpoint, orders = ranks.agreed(lambda: newest(run))
+        given = ranks.together(lambda: spec_of(run, orders, api.read(spec_file) if spec_file else None))
+        spec = options.of(given)
+
+        def prepare() -> Prepared | None:
+            there = orders.module_path and Path(orders.module_path)
+            file = options.module or (there if there and there.is_file() else None)
+            file = file or write_module(spec, run, run / f"{spec.name}.py", options.identity)
+            is_other = module_hash(api.load(file)) != orders.module_sha256
+            return _unless_refused(_verdict(spec, file, options) if is_other else None, file, options)
+
+        prepared = ranks.told_by_first(prepare)
+        if prepared is None:
+            return FAILED
+        file, verified = prepared
+        facts = {"module": str(file), "resumed": str(run), "verified": verified}
         shown = not (options.quiet or options.as_json)
         _tell(options, f"goes on from {checkpoint}")
 
@@ -128,25 +183,44 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
                 progress=shown,
                 log=options.log,
                 trace=partial(first_not_finite, spec),
+                ranks=ranks,
             )
 
-        return _ended(go_on, options, facts)
+        return _ended(go_on, options, facts, ranks)
 
 
-def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions) -> int:
+def _train_into(
+    folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions, ranks: RankGroup
+) -> int:
     file = options.module or folder / f"{spec.name}.py"
 
-    report = _judged_first(spec, file, spec_file, options)
-    if options.module is None:
-        write_module(spec, spec_file, file, options.identity)
-    _tell(options, f"using {file}" if options.module else f"wrote {file}")
-    report = report or _verdict(spec, file, options)
+    def prepare() -> Prepared | None:
+        report = _judged_first(spec, file, spec_file, options)
+        if options.module is None:
+            write_module(spec, spec_file, file, options.identity)
+        _tell(options, f"using {file}" if options.module else f"wrote {file}")
+        report = report or _verdict(spec, file, options)
+        if report is not None and report.passed:
+            _tell(options, f"verified {_checked(report)}")
+        return _unless_refused(report, file, options)
+
+    prepared = ranks.told_by_first(prepare)
+    if prepared is None:
+        return FAILED
+    facts = {"module": str(file), "verified": prepared[1]}
+    return _train(spec, api.load(file), dataset, folder, options, facts, ranks)
+
+
+Prepared: TypeAlias = tuple[Path, dict[str, Any] | None]
+"""The file of a module that may be trained, and what was found of it."""
+
+
+def _unless_refused(report: Report | None, file: Path, options: TrainOptions) -> Prepared | None:
+    """Say that a module is not trained, where it did not pass."""
     if report is not None and not report.passed:
-        return _refuse(report, options, file)
-    if report is not None:
-        _tell(options, f"verified {_checked(report)}")
-    facts = {"module": str(file), "verified": report.as_dict() if report else None}
-    return _train(spec, api.load(file), dataset, folder, options, facts)
+        _refuse(report, options, file)
+        return None
+    return file, report.as_dict() if report else None
 
 
 def _judged_first(spec: Spec, file: Path, spec_file: Path, options: TrainOptions) -> Report | None:
@@ -180,6 +254,7 @@ def _train(
     folder: Path,
     options: TrainOptions,
     facts: dict[str, Any],
+    ranks: RankGroup,
 ) -> int:
     shown = not (options.quiet or options.as_json)
 
@@ -198,18 +273,22 @@ def _train(
             metrics=options.metrics,
             log=options.log,
             trace=partial(first_not_finite, spec),
+            ranks=ranks,
         )
 
-    return _ended(begin, options, facts)
+    return _ended(begin, options, facts, ranks)
 
 
-def _ended(training: Callable[[], Run], options: TrainOptions, facts: dict[str, Any]) -> int:
+def _ended(
+    training: Callable[[], Run], options: TrainOptions, facts: dict[str, Any], ranks: RankGroup
+) -> int:
     """Train, say what came out, and how that ended."""
     try:
         run = training()
     except TrainingDivergedError as error:
         _finish(error.run, options, facts)
-        show_error(error)
+        if ranks.is_first:
+            show_error(error)
         return FAILED
     _finish(run, options, facts)
     return INTERRUPTED if run.stop_reason == "interrupted" else GOOD
@@ -222,12 +301,11 @@ def _finish(run: Run, options: TrainOptions, facts: dict[str, Any]) -> None:
         _tell(options, str(run))
 
 
-def _refuse(report: Report, options: TrainOptions, file: Path) -> int:
+def _refuse(report: Report, options: TrainOptions, file: Path) -> None:
     if options.as_json:
         facts = {"spec": report.name, "module": str(file), "verified": report.as_dict()}
         produce_json(facts | {"warnings": warnings_shown()})
     say(report.table(), "nothing was trained: the module did not pass its check")
-    return FAILED
 
 
 def _checked(report: Report) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from symgrad.arguments import one_of, whole
-from symgrad.errors import ModuleError, SymgradError
+from symgrad.errors import ModuleError, SpecError, SymgradError
 from symgrad.spec.model import MONITORS
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.scores.metrics import check_targets
@@ -58,6 +58,17 @@ def check_module(module: ModuleType, spec: Spec) -> None:
     if not fits or spec.sha256 != module.SPEC_SHA256 or np.dtype(module.DTYPE) != np.dtype(spec.dtype):
         problem = f"the module was generated from another version of the spec ('{module.SPEC_NAME}')"
         raise ModuleError(problem, at=spec.name, remedy=remedy)
+
+
+def check_shared(module: ModuleType, spec: Spec) -> None:
+    """Raise SpecError where ranks cannot share the rows of a batch, ModuleError for an older module."""
+    if not hasattr(module, "COUPLED"):
+        problem = "the module knows nothing of ranks that share its batches"
+        raise ModuleError(problem, at=spec.name, remedy="generate it anew from the spec")
+    if module.COUPLED:
+        problem = f"ranks cannot share the rows of a batch: {module.COUPLED}"
+        remedy = "make the loss a mean over independent rows, or train without ranks"
+        raise SpecError(problem, at=spec.loss.at if spec.loss is not None else spec.at, remedy=remedy)
 
 
 def planned(

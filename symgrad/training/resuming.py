@@ -50,7 +50,8 @@ class Orders:
     `spec` is its text, or a dict where it was one. `data` and `validation` are files, or None: as the spec
     says, or only in memory. The hashes are of the arrays trained on and of the module's file. `every` is of
     how many steps a callback was told, `metrics` are scores measured besides those of the spec,
-    `log` where epochs are logged, `derive` the derivatives beyond the gradient that the module has.
+    `log` where epochs are logged, `derive` the derivatives beyond the gradient that the module has, `ranks`
+    how many processes share its batches.
     """
 
     spec: str | dict[str, Any]
@@ -69,6 +70,7 @@ class Orders:
     metrics: Sequence[str] = ()
     log: Sequence[str] = ()
     derive: Sequence[str] = ()
+    ranks: int = 1
 
 
 def data_hash(parts: Parts) -> str:

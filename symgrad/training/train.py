@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from symgrad.errors import (
     DivergenceError,
     warn,
 )
+from symgrad.ranks.group_of_ranks import ALONE, RankGroup
 from symgrad.spec.reader import source_of
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.dataset.data import Dataset
@@ -32,8 +33,9 @@ from symgrad.training.epochs.snapshots import Reached, Snapshot, TrainingOutcome
 from symgrad.training.epochs.stopping import keeps_best
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
 from symgrad.training.finishing.finish import finished
-from symgrad.training.logs.run_logs import RunLogs, checked_logs, run_logs
-from symgrad.training.preparing import BatchSize, check_module, planned, prepared_parts
+from symgrad.training.finishing.shared_outcome import shared_outcome
+from symgrad.training.logs.run_logs import LogName, RunLogs, checked_logs, run_logs
+from symgrad.training.preparing import BatchSize, check_module, check_shared, planned, prepared_parts
 from symgrad.training.records.history import EpochRecord, History
 from symgrad.training.records.progress import shown_progress
 from symgrad.training.resuming import (
@@ -58,8 +60,10 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Monitor, Spec, TrainSpec
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
+    from symgrad.training.scores.metrics import Metrics
 
 NOTHING_LEFT = "it was finished: nothing was left to do; --epochs N, more than {}, goes on"
+OTHER_RANKS = "it was begun by {} ranks and went on by {}: the last digits may differ"
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
 UNREACHED = (
     "divide it by {} in the data, as `standardize: true` is of inputs alone",
@@ -89,6 +93,7 @@ def train(
     metrics: Sequence[str] = (),
     log: Sequence[str] = (),
     trace: Trace | None = None,
+    ranks: RankGroup = ALONE,
 ) -> Run:
     """Train the module as the spec says; the same seed gives the same bits on the same machine
     with the same number of threads.
@@ -106,6 +111,9 @@ def train(
     besides at the end of each epoch, `metrics` which scores of scikit-learn's on held-out rows, `log` where
     epochs are logged besides. `trace` finds the first tensor that is not finite, where a loss is not.
 
+    All `ranks` make this call. They share every batch; the first alone measures, calls callbacks and writes
+    into `out`, and its run has what it wrote.
+
     Raises:
         CallbackError: a callback failed; it carries the `run` up to there, which is also written.
         DataError: for data that do not fit, and an `out` that cannot be written; a RunNotWrittenError where
@@ -115,42 +123,52 @@ def train(
         TrainingDivergedError: carries the `run` up to the last good epoch, which is also written.
     """
     start = time.perf_counter()
-    check_module(module, spec)
-    callbacks = Callbacks(spec, module, after_epoch, checked_steps(after_steps))
-    logged = checked_logs(log, has_folder=out is not None)
-    chosen, plan = (
-        chosen_hyper(spec, {} if hyper is None else hyper),
-        planned(spec.train, epochs, batch_size, seed, monitor, metrics),
-    )
-    parts = prepared_parts(spec, module, data, validation, plan.seed)
-    reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
-    warn_of_hyper(spec, chosen)
-    with nullcontext() if out is None else run_folder(Path(out)) as folder:
+
+    def begin() -> _Beginning:
+        check_module(module, spec)
+        if ranks.comm is not None:
+            check_shared(module, spec)
+        callbacks = Callbacks(spec, module, after_epoch, checked_steps(after_steps))
+        logged = checked_logs(log, has_folder=out is not None)
+        chosen = chosen_hyper(spec, {} if hyper is None else hyper)
+        plan = planned(spec.train, epochs, batch_size, seed, monitor, metrics)
+        parts = prepared_parts(spec, module, data, validation, plan.seed)
+        begun = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
+        warn_of_hyper(spec, chosen)
+        return _Beginning(callbacks, logged, chosen, plan, parts, *begun)
+
+    callbacks, logged, chosen, plan, parts, reached, notes = ranks.together(begin)
+    with nullcontext() if out is None or not ranks.is_first else run_folder(Path(out)) as folder:
         if folder is not None:
             leave_module(module, folder)
         every = callbacks.every or (going_on.orders.every if going_on else None)
         running = running_hyper(spec, module, chosen, plan.epochs)
         drawn = _drawn_anew(spec, parts) if data is None else None
-        steps = EpochSteps(module, plan, parts.training, running, every, trace, drawn)
+        steps = EpochSteps(module, plan, parts.training, running, every, trace, drawn, ranks)
         trainer = Trainer(steps, parts, reached, callbacks)
+        _compile_first(trainer)
         orders = _orders(spec, trainer, data, validation, logged) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
         with run_logs(folder, trainer, logged) as logs:
             planned_epochs = plan.epochs + (plan.finish.iterations if plan.finish else 0)
-            with shown_progress(planned_epochs, score_name(module)) if progress else nullcontext() as show:
+            shown = (
+                shown_progress(planned_epochs, score_name(module)) if progress and ranks.is_first else None
+            )
+            with shown or nullcontext() as show:
                 report = _reporting(show, logs)
                 outcome = trainer.run(report, keeper.after if keeper else _unseen)
-                outcome = finished(trainer, outcome, report)
+                outcome = shared_outcome(ranks, outcome, lambda before: finished(trainer, before, report))
             logs.end(outcome.records, outcome.reason)
         run = _finished(trainer, outcome, start)
+        if going_on is not None and going_on.orders.ranks != ranks.count:
+            notes = (*notes, OTHER_RANKS.format(going_on.orders.ranks, ranks.count))
         if going_on is not None and len(outcome.records) == len(going_on.reached.records):
             notes = (*notes, NOTHING_LEFT.format(len(outcome.records)))
         run = replace(run, notes=(*notes, *run.notes))
-        defect = outcome.defect or _late_defect(run, trainer)
+        defect = outcome.defect or ranks.agreed(lambda: _late_defect(run, trainer))
         if isinstance(defect, DivergenceError):
             run = replace(run, stop_reason="diverged")
-        if folder is not None and keeper is not None:
-            run = _written(folder, keeper, run)
+        run = ranks.together(lambda: _written(folder, keeper, run) if folder and keeper else run)
     if isinstance(defect, CallbackError):
         defect.run = run
         raise defect
@@ -158,6 +176,26 @@ def train(
         raise TrainingDivergedError(defect, run)
     _warn_of_unreached(run, module, parts.training)
     return run
+
+
+class _Beginning(NamedTuple):
+    """What training begins with, on each rank alike."""
+
+    callbacks: Callbacks
+    logged: Sequence[LogName]
+    chosen: dict[str, float]
+    plan: TrainSpec
+    parts: Parts
+    reached: Reached
+    notes: tuple[str, ...]
+
+
+def _compile_first(trainer: Trainer) -> None:
+    """Let the first rank compile what the others then find on disk, where they look there too."""
+    ranks, reached = trainer.ranks, trainer.standing.last
+    if ranks.count > 1 and ranks.is_first and trainer.plan.epochs:
+        trainer.steps.compile(*reached.restored(trainer.module))
+    ranks.wait_for_first()
 
 
 def _drawn_anew(spec: Spec, parts: Parts) -> Callable[[int], Dataset] | None:
@@ -211,6 +249,7 @@ def resume(
     trace: Trace | None = None,
     after_steps: AfterSteps | None = None,
     log: Sequence[str] = (),
+    ranks: RankGroup = ALONE,
 ) -> Run:
     """Go on with a run from one of its checkpoints, to the end that it would have had.
 
@@ -244,6 +283,7 @@ def resume(
         metrics=orders.metrics,
         log=(*orders.log, *checked_logs(log)),
         trace=trace,
+        ranks=ranks,
     )
 
 
@@ -289,6 +329,7 @@ def _orders(
         log=log,
         every=trainer.steps.every,
         derive=[str(asked) for asked in spec.derive],
+        ranks=trainer.ranks.count,
     )
 
 
@@ -314,7 +355,12 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     module, plan, parts = trainer.module, trainer.plan, trainer.parts
     kept = outcome.best if keeps_best(plan.stop) and outcome.records else outcome.last
     checkpoint = _kept(trainer, kept)
-    validation = parts.validation
+
+    def measure() -> tuple[Metrics, Metrics | None]:
+        held_out = evaluate(module, checkpoint.fitted, parts.validation) if parts.validation else None
+        return evaluate(module, checkpoint.fitted, parts.training), held_out
+
+    measured = trainer.ranks.agreed(measure)
     return Run(
         spec_name=module.SPEC_NAME,
         checkpoint=checkpoint,
@@ -323,8 +369,8 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
         ),
         stop_reason=outcome.reason,
         best_epoch=outcome.best.epoch,
-        training=evaluate(module, checkpoint.fitted, parts.training),
-        validation=evaluate(module, checkpoint.fitted, validation) if validation else None,
+        training=measured[0],
+        validation=measured[1],
         seconds=time.perf_counter() - start,
         steps_per_epoch=trainer.steps.per_epoch,
         hyper=trainer.steps.hyper.given,

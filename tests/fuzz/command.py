@@ -30,6 +30,7 @@ from fuzz.recurrent import recurrent_spec
 from fuzz.repeated import repeated_spec
 from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
+from fuzz.shared import shared_spec
 from fuzz.shrink import shrunk
 from fuzz.tensor_programs import indexed_spec, tensor_spec
 from fuzz.two_modes import modes_spec
@@ -62,6 +63,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "called_networks": called_networks_spec,
     "modes": modes_spec,
     "chance": chance_spec,
+    "shared": shared_spec,
 }
 
 

@@ -22,6 +22,7 @@ from fuzz.layered_judge import judge_layered
 from fuzz.magnitudes import judge_magnitudes
 from fuzz.modes_judge import judge_modes
 from fuzz.recurrent import judge_recurrent
+from fuzz.shared import judge_shared
 from fuzz.steps import judge_steps
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ JUDGES = {
     "called_networks": judge_called_networks,
     "modes": judge_modes,
     "chance": judge_modes,
+    "shared": judge_shared,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""
 LIMIT = 30.0

@@ -6,13 +6,14 @@ one that has them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.errors import DivergenceError
+from symgrad.ranks.group_of_ranks import ALONE, OneOfOne, RankGroup
 from symgrad.training.epochs.divergence import Trace, bad_step, first_of_all
 from symgrad.training.epochs.set_batches import SetBatches, set_batches
 
@@ -41,7 +42,7 @@ class EpochSteps:
     epoch, where each has others, as many and in the same sets.
 
     `every` is after how many steps somebody wants to look; None: only after epochs. `trace` finds the first
-    tensor that is not finite, where a loss is not.
+    tensor that is not finite, where a loss is not. The `ranks` share every batch.
     """
 
     module: ModuleType
@@ -51,6 +52,7 @@ class EpochSteps:
     every: int | None = None
     trace: Trace | None = None
     resampled: Callable[[int], Dataset] | None = None
+    ranks: RankGroup = ALONE
 
     def data(self, epoch: int) -> Dataset:
         """The training rows of an epoch."""
@@ -125,6 +127,7 @@ class EpochSteps:
             batch_size=self.batch_size,
             order=order,
             **self._setting(epoch, others),
+            **self.ranks.shared,
         )
         return float(loss), rows
 
@@ -140,7 +143,7 @@ class EpochSteps:
         """The same where every step has rows of its own of several sets of points."""
         every, setting = (
             np.arange(self.training.rows) if order is None else order,
-            self._setting(epoch, others),
+            {**self._setting(epoch, others), **self.ranks.shared},
         )
         total, rows = 0.0, 0
         for step in range(steps[0], steps[1] + 1):
@@ -152,6 +155,14 @@ class EpochSteps:
             if not np.isfinite(loss):
                 break
         return total / rows, rows
+
+    def compile(self, params: Any, state: Any) -> None:
+        """Make a first step that nobody keeps, as each rank will: what it runs is compiled then."""
+        order = self.order(1)
+        rows = np.arange(self.batch_size) if order is None else order[: self.batch_size]
+        alone = replace(self, ranks=RankGroup(OneOfOne()))
+        batch, setting = self.batch(rows, 1), {**self._setting(1, {}), **alone.ranks.shared}
+        self.module.train_epoch(params, state, *batch.arrays, batch_size=batch.rows, **setting)
 
     def _setting(self, epoch: int, others: dict[str, float]) -> dict[str, Any]:
         """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks.

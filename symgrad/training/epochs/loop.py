@@ -64,7 +64,7 @@ class Trainer:
         reached: Reached,
         callbacks: Callbacks,
     ) -> None:
-        self.steps, self.module, self.plan = steps, steps.module, steps.plan
+        self.steps, self.module, self.plan, self.ranks = steps, steps.module, steps.plan, steps.ranks
         self.parts, self.callbacks = parts, callbacks
         self.sample = scored_sample(parts.training, self.plan.seed)
         self.params, self.state = reached.last.restored(self.module)
@@ -124,16 +124,25 @@ class Trainer:
         return TrainingOutcome(records, changes, last, best, reason, defect, self.answer.said)
 
     def _reason(self) -> StopReason | None:
+        """Why training ends here, as the first rank sees it."""
+        return self.ranks.agreed(self._reason_here)
+
+    def _reason_here(self) -> StopReason | None:
+        if self.ranks.stop.is_set():
+            return "interrupted"
         return stop_reason(self.plan.stop, self.standing.watch, time.perf_counter() - self.start)
 
     def _answered(self, record: EpochRecord) -> StopReason | None:
         """Ask the callback of epochs; why training ends here, if it does. Raises CallbackError."""
         if self.callbacks.after_epoch is not None:
-            params, average = self._shown(self.standing.last)
-            answer = self.callbacks.epoch_ended(replace(record, averaged=average), params)
+            answer = self.ranks.agreed(lambda: self._answer_to_epoch(record))
             self._heed(answer, record.epoch * self.steps.per_epoch)
         self.standing = replace(self.standing, changes=self.changes, is_answered=True)
         return "callback" if self.answer.stops else self._reason()
+
+    def _answer_to_epoch(self, record: EpochRecord) -> Answer:
+        params, average = self._shown(self.standing.last)
+        return self.callbacks.epoch_ended(replace(record, averaged=average), params)
 
     def _heed(self, answer: Answer, step: int) -> None:
         """Do what a callback wants after this step."""
@@ -147,8 +156,9 @@ class Trainer:
         self.numbers = {**self.steps.hyper.own, **self.others}
 
     def _epoch(self, epoch: int) -> EpochRecord:
-        """Train one epoch and measure both parts. Raises DivergenceError and CallbackError."""
-        return self.measured(epoch, self._made(epoch))
+        """Train one epoch; the first rank measures both parts. Raises DivergenceError and CallbackError."""
+        made = self._made(epoch)
+        return self.ranks.agreed(lambda: self.measured(epoch, made))
 
     def measured(self, epoch: int, made: Made) -> EpochRecord:
         """The record of what was made, at the parameters that it left. Raises DivergenceError."""
@@ -195,7 +205,7 @@ class Trainer:
             loss, count = self.steps.train(self.params, self.state, order, epoch, (first, last), others)
             seconds += time.perf_counter() - start
             if not (math.isfinite(loss) and self.steps.is_finite(self.params)):
-                raise self.steps.broken(self.standing.last, self.changes, loss)
+                raise self._broken(loss)
             if count == self.parts.training.rows:
                 total, rows = loss, 1
             else:
@@ -205,14 +215,20 @@ class Trainer:
                 break
         return Made(total / rows, seconds, last, others, hyper)
 
+    def _broken(self, loss: float) -> DivergenceError:
+        return self.ranks.agreed(lambda: self.steps.broken(self.standing.last, self.changes, loss))
+
     def _tell(self, epoch: int, step: int, loss: float) -> None:
         """Tell the callback of steps, if it is its turn. Raises CallbackError."""
         if self.callbacks.after_steps is None or step % self.callbacks.after_steps[0]:
             return
+        self._heed(self.ranks.agreed(lambda: self._answer_to_step(epoch, step, loss)), step)
+
+    def _answer_to_step(self, epoch: int, step: int, loss: float) -> Answer:
         rate = self.steps.hyper.learning_rate(self.others, epoch, step)
         params, average = self._shown(self._snapshot(epoch))
         record = StepRecord(epoch, step, loss, rate, self.numbers, average)
-        self._heed(self.callbacks.step_ended(record, params), step)
+        return self.callbacks.step_ended(record, params)
 
     def _shown(self, snapshot: Snapshot) -> tuple[Any, Any]:
         """Copies for a callback: the parameters, and their moving average where there is one."""

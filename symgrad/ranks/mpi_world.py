@@ -1,0 +1,122 @@
+"""The ranks that mpiexec began, and how one process begins them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from symgrad.errors import ModuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+OF_MPIEXEC = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE")
+"""Some of what the environment of a process holds that Open MPI's or MPICH's mpiexec began."""
+ENDED_IN, LAUNCHER = "SYMGRAD_RANKS_ENDED_IN", "SYMGRAD_RANKS_LAUNCHER"
+"""Where the first of launched ranks leaves its exit status; the process that launched them."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+INSTALL = 'pip install "symgrad[mpi]"'
+SETTINGS = {
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+}
+"""For Open MPI 5 and 4: more ranks than cores are allowed, and none is bound to a core."""
+AS_ROOT = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
+
+
+def world() -> Any:
+    """The communicator of all ranks where mpiexec began this process beside others; else None.
+
+    Raises:
+        ModuleError: mpi4py is missing.
+    """
+    if not any(name in os.environ for name in OF_MPIEXEC):
+        return None
+    if find_spec("mpi4py") is None:
+        problem = "mpiexec began this process, and mpi4py is missing: it knows nothing of the others"
+        raise ModuleError(problem, remedy=INSTALL)
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
+
+
+def run_on_ranks(arguments: Sequence[str], ranks: int) -> int | None:
+    """Run `symgrad` with these arguments on so many ranks: its exit status, None where ranks were lost.
+
+    Each computes with one thread, unless the environment says otherwise. Ctrl-C asks the ranks to end after
+    the epoch, and the second time ends them at once, as SIGTERM does.
+
+    Raises:
+        ModuleError: mpi4py or mpiexec is missing.
+    """
+    mpiexec = _mpiexec()
+    python = [sys.executable, "-m", "mpi4py", "-m", "symgrad"]
+    with TemporaryDirectory(prefix="symgrad-ranks-") as folder:
+        ended = Path(folder) / "status"
+        environment = _environment() | {ENDED_IN: str(ended), LAUNCHER: str(os.getpid())}
+        command = [mpiexec, "-n", str(ranks), *python, *arguments]
+        running = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  # our own
+        with running, _signals_go_to(running):
+            running.wait()
+        return int(ended.read_text()) if ended.is_file() else None
+
+
+def leave_status(status: int) -> int:
+    """What a launched rank ends with: it leaves the status to who launched it, so that mpiexec is silent."""
+    place = os.environ.get(ENDED_IN)
+    if place is None:
+        return status
+    try:
+        Path(place).write_text(str(status))
+    except OSError:  # another machine, or who launched it is gone
+        return status
+    return 0
+
+
+def _mpiexec() -> str:
+    if find_spec("mpi4py") is None:
+        raise ModuleError("mpi4py is missing", remedy=INSTALL)
+    beside = Path(sys.executable).with_name("mpiexec")
+    found = str(beside) if beside.is_file() else shutil.which("mpiexec")
+    if found is None:
+        raise ModuleError("there is no mpiexec on the PATH", remedy=INSTALL)
+    return found
+
+
+def _environment() -> dict[str, str]:
+    own = dict.fromkeys(THREADS, "1") | SETTINGS
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        own |= dict.fromkeys(AS_ROOT, "1")
+    return own | os.environ
+
+
+@contextmanager
+def _signals_go_to(running: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Inside it, what is to end this process ends the ranks."""
+    interrupts = 0
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        nonlocal interrupts
+        interrupts += number == signal.SIGINT
+        is_asked = number == signal.SIGINT and interrupts == 1
+        if running.poll() is None:
+            running.send_signal(signal.SIGUSR1 if is_asked else signal.SIGTERM)
+
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {kind: signal.signal(kind, pass_on) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -1,0 +1,122 @@
+"""A watch over ranks: where one does nothing while others wait for it, all are ended, and it is named."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+import tempfile
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+RANK, PROCESS, MEETINGS, IS_WAITING, MET_AT, WORKED_AT, FIELDS = range(7)
+PATIENCE_WITH_WORK = 10
+"""How many times as long a rank may compute between two meetings as it may be idle."""
+WORKS = 0.05
+"""The share of a processor that a rank uses which computes."""
+STATUS = 1
+
+
+class WatchedComm:
+    """A communicator whose ranks note on a board in shared memory when they meet.
+
+    A thread of each looks at it. `seconds` is how long ranks may wait for one that does nothing.
+    """
+
+    def __init__(self, comm: Any, seconds: float) -> None:
+        from mpi4py import MPI
+
+        self.comm, self.seconds = comm, seconds
+        node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+        self.board: NDArray[np.float64] = _board(node)
+        self.own = self.board[node.Get_rank()]
+        now = time.monotonic()
+        self.own[:] = comm.Get_rank(), os.getpid(), 0, 0, now, now
+        node.Barrier()
+        threading.Thread(target=self._watch, daemon=True, name="watch over ranks").start()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.comm, name)
+
+    def Allgather(self, sent: Any, taken: Any) -> None:
+        """That of the communicator."""
+        self._meet(lambda: self.comm.Allgather(sent, taken))
+
+    def Alltoall(self, sent: Any, taken: Any) -> None:
+        """That of the communicator."""
+        self._meet(lambda: self.comm.Alltoall(sent, taken))
+
+    def bcast(self, given: Any) -> Any:
+        """That of the communicator."""
+        return self._meet(lambda: self.comm.bcast(given))
+
+    def _meet(self, call: Callable[[], Any]) -> Any:
+        self.own[MEETINGS] += 1
+        self.own[MET_AT] = time.monotonic()
+        self.own[IS_WAITING] = 1
+        found = call()
+        self.own[MET_AT] = time.monotonic()
+        self.own[IS_WAITING] = 0
+        return found
+
+    def _watch(self) -> None:
+        """Note that this rank computes; end it where others do not come."""
+        pause = min(1.0, self.seconds / 10)
+        used, seen = time.process_time(), time.monotonic()
+        while True:
+            time.sleep(pause)
+            now = time.monotonic()
+            if time.process_time() - used > WORKS * (now - seen):
+                self.own[WORKED_AT] = now
+            used, seen = time.process_time(), now
+            said = missing(self.board, int(self.own[RANK]), now, self.seconds)
+            if said:
+                sys.stderr.write(f"error: {said}; --rank-timeout says how long they may wait\n")
+                sys.stderr.flush()
+                os._exit(STATUS)
+
+
+def _board(node: Any) -> NDArray[np.float64]:
+    """Memory that the ranks of one machine share, a row for each: a file that has no name any more."""
+    size = 8 * FIELDS * node.Get_size()
+    is_first, name = node.Get_rank() == 0, ""
+    if is_first:
+        handle, name = tempfile.mkstemp(prefix="symgrad-ranks-")
+        os.truncate(handle, size)
+        os.close(handle)
+    name = node.bcast(name)
+    with open(name, "r+b") as shared:
+        memory = mmap.mmap(shared.fileno(), size)
+    node.Barrier()
+    if is_first:
+        os.unlink(name)
+    return np.frombuffer(memory, np.float64).reshape(-1, FIELDS)
+
+
+def missing(board: NDArray[np.float64], rank: int, now: float, seconds: float) -> str:
+    """Which ranks the others wait for in vain, in words, where this is the one to say it; else nothing."""
+    (own,) = board[board[:, RANK] == rank]
+    if not own[IS_WAITING] or now - own[MET_AT] <= seconds:
+        return ""
+    behind = board[board[:, MEETINGS] < own[MEETINGS]]
+    idle = now - np.maximum(behind[:, MET_AT], behind[:, WORKED_AT]) > seconds
+    long = now - behind[:, MET_AT] > PATIENCE_WITH_WORK * seconds
+    gone = behind[idle | long]
+    waiting = board[board[:, MEETINGS] >= own[MEETINGS]]
+    if len(gone):
+        if rank != waiting[:, RANK].min():
+            return ""
+        names = ", ".join(f"rank {int(r[RANK])} (process {int(r[PROCESS])})" for r in gone)
+        since = min(now - gone[:, MET_AT])
+        return f"{names} made no step for {since:.0f} s, while rank {rank} waits"
+    if not len(behind) and now - own[MET_AT] > PATIENCE_WITH_WORK * seconds:
+        return f"rank {rank} waited {now - own[MET_AT]:.0f} s for ranks on other machines"
+    return ""

@@ -1,0 +1,110 @@
+"""Random networks whose batches random ranks share, beside one process that makes the same steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from thread_ranks import on_ranks
+
+from fuzz.chance import chance_spec
+from fuzz.free_axes import free_axes_spec
+from fuzz.gradients import GARBAGE, Outcome, module_of, plain
+from fuzz.modules import with_garbage
+from fuzz.networks import chain_spec, graph_spec
+from fuzz.recurrent import recurrent_spec
+from fuzz.sequences import sequence_spec
+from fuzz.tensor_programs import tensor_spec
+from fuzz.two_modes import modes_spec
+from fuzz.whole_steps import whole_steps_spec
+from symgrad.errors import SymgradError
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier.sampling.samples import draw
+
+if TYPE_CHECKING:
+    from random import Random
+    from types import ModuleType
+
+Spec = dict[str, Any]
+OF_KINDS = (
+    *(chain_spec, graph_spec, sequence_spec, tensor_spec, recurrent_spec, whole_steps_spec),
+    *(chance_spec, modes_spec, free_axes_spec),
+)
+OPTIMIZERS = ("sgd(learning_rate=0.1)", "momentum(learning_rate=0.1)", "nesterov(learning_rate=0.1)")
+"""Whose steps are as near to each other as the gradients are; others go by signs, or divide."""
+OPTIONS = ({}, {}, {"clip_norm": 0.5}, {"average": 0.9}, {"clip_value": 0.1}, {"micro_batch_size": 2})
+ROUNDING = {"float64": 1e-9, "float32": 3e-3}
+STEPS = 3
+
+
+def shared_spec(random: Random) -> Spec:
+    """A network of another kind, with a plan for its training; maybe with labels that do not count."""
+    spec = random.choice(OF_KINDS)(random)
+    targets = {
+        name: {**about, "ignore": 0} if "classes" in about and random.random() < 0.5 else about
+        for name, about in spec.get("targets", {}).items()
+    }
+    train = {"optimizer": random.choice(OPTIMIZERS), **random.choice(OPTIONS)}
+    dtype = "float64" if random.random() < 0.8 else "float32"
+    return {
+        **spec,
+        **({"targets": targets} if targets else {}),
+        "dtype": dtype,
+        "train": train,
+        "name": "shared",
+    }
+
+
+def judge_shared(spec: Spec, random: Random, by_rows: bool) -> Outcome:
+    """Parameters, state and losses after some steps, of ranks and of one; all ranks have the same bits."""
+    own = {k: v for k, v in plain(spec).items() if k not in ("least", "key")}
+    module = _module(own, by_rows)
+    if module is None or module.COUPLED:
+        return Outcome("unsound")
+    rows, ranks = random.randint(1, 11), random.randint(2, 4)
+    model = expand(read({**own, "train": {}}))
+    try:
+        found = draw(model, "", random.randrange(1000), batch=rows).arrays
+    except SymgradError:
+        return Outcome("unsound")
+    data, size = [found[name] for name in (*module.INPUTS, *module.TARGETS)], random.randint(1, rows)
+    start = module.unflatten(np.concatenate([np.ravel(found[n]) for n in module.SHAPES]).astype(module.DTYPE))
+
+    def trained(comm: Any = None) -> list[Any]:
+        params = module.unflatten(np.copy(module.flatten(start)))
+        state, shared = module.init_state(params), {} if comm is None else {"comm": comm}
+        losses = []
+        for epoch in range(STEPS):
+            order = np.random.default_rng(epoch).permutation(rows)
+            losses.append(
+                module.train_epoch(params, state, *data, batch_size=size, order=order, epoch=epoch, **shared)
+            )
+        return [np.copy(module.flatten(params)), *map(np.copy, state), np.array(losses)]
+
+    alone = trained()
+    if not all(np.isfinite(array).all() for array in alone):
+        return Outcome("unsound")
+    for garbage in GARBAGE:
+        with_garbage(module, garbage)
+        every = on_ranks(ranks, trained)
+        if not all(np.array_equal(a, b) for one in every for a, b in zip(one, every[0], strict=True)):
+            return Outcome("ranks differ", f"{ranks} ranks, {rows} rows in batches of {size}")
+        near = ROUNDING[str(spec["dtype"])]
+        for mine, other in zip(every[0], alone, strict=True):
+            scale = near * (1 + np.abs(other).max(initial=0))
+            if not np.allclose(mine, other, rtol=near, atol=scale):
+                away = np.abs(mine - other).max()
+                return Outcome("not as one", f"{ranks} ranks, {rows} rows in batches of {size}: {away}")
+    return Outcome("right")
+
+
+def _module(spec: Spec, by_rows: bool) -> ModuleType | None:
+    """The module, in micro-batches if the spec asks for that and may; none where its optimiser may not."""
+    for leave_out in ((), ("micro_batch_size",)):
+        train = {k: v for k, v in spec["train"].items() if k not in leave_out}
+        try:
+            return module_of({**spec, "train": train}, by_rows)
+        except SymgradError:
+            continue
+    return None

@@ -1,0 +1,178 @@
+"""What ranks of MPI make of whole trainings, beside one process: run by mpiexec, see test_ranks.py."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+import symgrad as sg
+from symgrad.errors import SymgradError, SymgradWarning
+
+WORLD = MPI.COMM_WORLD
+ROWS = 41
+RNG = np.random.default_rng(0)
+X, T = RNG.normal(size=(ROWS, 3)), RNG.integers(0, 3, ROWS)
+BROKEN = np.where(np.arange(3 * ROWS).reshape(ROWS, 3) == 50, np.inf, X)
+
+
+def spec(ignore: int | None = None, /, **others: Any) -> dict[str, Any]:
+    own = {k: others.pop(k) for k in ("equations", "loss", "state", "inputs", "layers") if k in others}
+    target = {"axes": ["batch"], "classes": 3} | ({} if ignore is None else {"ignore": ignore})
+    train = {"optimizer": "momentum(learning_rate=0.1)", "batch_size": 7, "epochs": 3, **others}
+    return {
+        "name": "ranks",
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 3]},
+        "targets": {"t": target},
+        "equations": {"h": "tanh(dense(x, 4))", "z": "dense(h, 3)"},
+        "loss": "softmax_cross_entropy(z, t) + 0.01*l2(z_W)",
+        **own,
+        "train": train,
+    }
+
+
+DROPOUT = {"h": "dropout(tanh(dense(x, 4)), 0.5)", "z": "dense(h, 3)"}
+POINTS = {
+    "name": "points",
+    "dtype": "float64",
+    "inputs": {"x": ["N", 1], "b": ["M", 1]},
+    "networks": {"net(x)": ["dense(4, activation=tanh)", "dense(1)"]},
+    "equations": {"u": "net(x)", "v": "net(b)", "r": "d(u, x) + u"},
+    "loss": "mean(r**2) + mean((v - 1)**2)",
+    "outputs": ["u"],
+    "train": {
+        "data": {
+            "sets": {"N": {"points": {"x": [0, 1]}, "number": 23}, "M": {"points": {"b": [0, 1]}, "number": 5}}
+        },
+        "batch_size": {"N": 8, "M": 2},
+        "epochs": 2,
+    },
+}
+TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "held out, stopped early, averaged": (
+        spec(1, validation=0.25, stop={"patience": 1}, average=0.8, epochs=8, monitor="gradients"),
+        {"metrics": ["f1_macro"]},
+    ),
+    "clipped, in micro-batches": (
+        spec(clip_norm=0.2, micro_batch_size=2, optimizer="adam", schedule="cosine"),
+        {},
+    ),
+    "drawn": (spec(equations=DROPOUT), {"seed": 7}),
+    "a state": (
+        spec(
+            equations={"h": "tanh(dense(x, 4))", "hm": "mean(h, axis=0)", "z": "dense(h, 3) + sum(m)"},
+            state={"m": {"axes": [4], "init": 0, "next": "0.9*m + 0.1*hm"}},
+        ),
+        {},
+    ),
+    "numbers changed and ended by callbacks": (
+        spec(epochs=9),
+        {
+            "after_steps": (4, lambda now, _: {"learning_rate": 0.05} if now.step == 8 else None),
+            "after_epoch": lambda now, _: now.epoch == 4,
+        },
+    ),
+    "sets of points": (POINTS, {"data": None}),
+    "a finish": (spec(finish="lbfgs(max_iterations=4)"), {}),
+}
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "coupled": (
+        spec(equations={"z": "dense(x, 3)"}, loss="softmax_cross_entropy(z - mean(z, axis=0), t)"),
+        {},
+        "ranks cannot share the rows of a batch: 'loss' compares rows with a sum over the rows",
+    ),
+    "diverging": (spec(optimizer="sgd(learning_rate=1e200)"), {}, "in batch 2 of 6"),
+    "infinite": (spec(), {"data": (BROKEN, T)}, "x[16, 2]: inf is not a finite number"),
+    "a callback that fails": (spec(), {"after_epoch": lambda now, _: 1 / 0}, "division by zero"),
+}
+
+
+def bits(run: Any) -> tuple[Any, ...]:
+    """What a training came to: the vector kept, the state, the numbers of all epochs."""
+    numbers = [
+        (r.loss, r.score, r.validation_loss, r.validation_score, r.learning_rate, *dict(r.metrics).values())
+        for r in run.history.records
+    ]
+    flat = [float("nan") if number is None else number for row in numbers for number in row]
+    module = run.checkpoint.module
+    state = (np.copy(values) for values in run.checkpoint.state)
+    return np.copy(module.flatten(run.checkpoint.fitted)), np.array(flat), *state
+
+
+def same(found: Any, expected: Any, what: str) -> None:
+    for mine, other in zip(bits(found), bits(expected), strict=True):
+        np.testing.assert_array_equal(mine, other, err_msg=what)
+
+
+def near(found: Any, expected: Any, what: str) -> None:
+    for mine, other in zip(bits(found), bits(expected), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-11, atol=1e-12, err_msg=what)
+
+
+def trainings(comm: Any) -> None:
+    for what, (own, how) in TRAININGS.items():
+        given = {"data": (X, T), "progress": False, **how}
+        alone, shared = sg.train(own, **given), sg.train(own, comm=comm, **given)
+        near(shared, alone, what)
+        assert shared.stop_reason == alone.stop_reason, what
+        same(sg.train(own, comm=comm, **given), shared, f"{what}: other bits the second time")
+        for theirs in comm.allgather(shared.checkpoint.module.flatten(shared.checkpoint.fitted)):
+            np.testing.assert_array_equal(theirs, bits(shared)[0], err_msg=f"{what}: ranks differ")
+
+
+def refusals(comm: Any) -> None:
+    for what, (own, how, said) in REFUSED.items():
+        try:
+            sg.train(own, comm=comm, **{"data": (X, T), "progress": False, **how})
+        except SymgradError as error:
+            assert said in str(error), f"{what}: {error}"
+        except ValueError as error:
+            assert said in str(error), f"{what}: {error}"
+        else:
+            raise AssertionError(f"{what}: nothing was said")
+    rows = X[:-1] if comm.Get_rank() == 1 else X
+    try:
+        sg.train(spec(), comm=comm, data=(rows, T[: len(rows) + 1]), progress=False)
+    except SymgradError as error:
+        assert str(error).startswith("rank 1: "), error  # noqa: PT017  # on all ranks
+    else:
+        raise AssertionError("data that do not fit on one rank")
+
+
+def resumed(comm: Any, folder: Path) -> None:
+    """Whole and in two parts, the second by as many ranks or by one."""
+    own = spec(epochs=6, validation=0.25, checkpoint={"epochs": 1, "keep": 9})
+    whole = sg.train(own, data=(X, T), progress=False, comm=comm)
+    parts = f"{comm.Get_size()} ranks"
+    for ranks in (comm.Get_size(), 1):
+        run = folder / f"{comm.Get_size()} then {ranks}"
+        sg.train(own, data=(X, T), out=run, epochs=3, progress=False, comm=comm)
+        on = comm.Split(0 if comm.Get_rank() < ranks else 1, comm.Get_rank())
+        if comm.Get_rank() < ranks:
+            again = sg.train(resume=run, data=(X, T), epochs=6, progress=False, comm=on)
+            (same if ranks == comm.Get_size() else near)(again, whole, f"{parts}, then {ranks}")
+            other = any("it was begun by" in note for note in again.notes)
+            assert other == (ranks != comm.Get_size())
+            files = {file.name for file in run.iterdir()} if comm.Get_rank() == 0 else {"checkpoint.npz"}
+            assert "checkpoint.npz" in files
+        comm.Barrier()
+
+
+def main() -> None:
+    warnings.simplefilter("ignore", SymgradWarning)
+    two = WORLD.Split(0 if WORLD.Get_rank() < 2 else 1, WORLD.Get_rank())
+    for comm in (WORLD, *([two] if WORLD.Get_rank() < 2 else [])):
+        trainings(comm)
+        refusals(comm)
+        resumed(comm, Path(sys.argv[1]))
+    WORLD.Barrier()
+    if WORLD.Get_rank() == 0:
+        print("all as alone")
+
+
+main()
