@@ -17,12 +17,11 @@ from symgrad.errors import ModuleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import FrameType
 
 OF_MPIEXEC = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE")
 """Some of what the environment of a process holds that Open MPI's or MPICH's mpiexec began."""
 ENDED_IN, LAUNCHER = "SYMGRAD_RANKS_ENDED_IN", "SYMGRAD_RANKS_LAUNCHER"
-"""Where the first of launched ranks leaves its exit status; the process that launched them."""
+"""Where the first of launched ranks leaves its exit status; what the process has locked that began them."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 INSTALL = 'pip install "symgrad[mpi]"'
 SETTINGS = {
@@ -54,22 +53,49 @@ def world() -> Any:
 def run_on_ranks(arguments: Sequence[str], ranks: int) -> int | None:
     """Run `symgrad` with these arguments on so many ranks: its exit status, None where ranks were lost.
 
-    Each computes with one thread, unless the environment says otherwise. Ctrl-C asks the ranks to end after
-    the epoch, and the second time ends them at once, as SIGTERM does.
+    Each computes with one thread, unless the environment says otherwise. Ctrl-C and SIGTERM ask the ranks to
+    end after the epoch, and the second time end them at once.
 
     Raises:
         ModuleError: mpi4py or mpiexec is missing.
     """
-    mpiexec = _mpiexec()
+    mpiexec = mpiexec_here()
     python = [sys.executable, "-m", "mpi4py", "-m", "symgrad"]
     with TemporaryDirectory(prefix="symgrad-ranks-") as folder:
-        ended = Path(folder) / "status"
-        environment = _environment() | {ENDED_IN: str(ended), LAUNCHER: str(os.getpid())}
+        ended, here = Path(folder) / "status", Path(folder) / "here"
+        environment = environment_of_ranks() | {ENDED_IN: str(ended), LAUNCHER: str(here)}
         command = [mpiexec, "-n", str(ranks), *python, *arguments]
-        running = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  # our own
-        with running, _signals_go_to(running):
-            running.wait()
+        with _held(here):
+            running = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  # our own
+            with running, _signals_go_to(running):
+                running.wait()
         return int(ended.read_text()) if ended.is_file() else None
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[None]:
+    """Inside it this process holds a lock, which the system takes from it however it ends."""
+    with file.open("wb") as handle:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def is_abandoned() -> bool:
+    """Whether the process that launched this rank has ended: no lock is on its file any more."""
+    place = os.environ.get(LAUNCHER)
+    if place is None or sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        with open(place, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # somebody holds it, or it is on another machine
+        return False
+    return True
 
 
 def leave_status(status: int) -> int:
@@ -84,7 +110,8 @@ def leave_status(status: int) -> int:
     return 0
 
 
-def _mpiexec() -> str:
+def mpiexec_here() -> str:
+    """The program, that beside Python before others. Raises ModuleError where it or mpi4py is missing."""
     if find_spec("mpi4py") is None:
         raise ModuleError("mpi4py is missing", remedy=INSTALL)
     beside = Path(sys.executable).with_name("mpiexec")
@@ -94,7 +121,8 @@ def _mpiexec() -> str:
     return found
 
 
-def _environment() -> dict[str, str]:
+def environment_of_ranks() -> dict[str, str]:
+    """That of this process, with what ranks need where it says nothing else."""
     own = dict.fromkeys(THREADS, "1") | SETTINGS
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         own |= dict.fromkeys(AS_ROOT, "1")
@@ -104,14 +132,13 @@ def _environment() -> dict[str, str]:
 @contextmanager
 def _signals_go_to(running: subprocess.Popen[bytes]) -> Iterator[None]:
     """Inside it, what is to end this process ends the ranks."""
-    interrupts = 0
+    asked = False
 
-    def pass_on(number: int, _: FrameType | None) -> None:
-        nonlocal interrupts
-        interrupts += number == signal.SIGINT
-        is_asked = number == signal.SIGINT and interrupts == 1
+    def pass_on(*_: object) -> None:
+        nonlocal asked
         if running.poll() is None:
-            running.send_signal(signal.SIGUSR1 if is_asked else signal.SIGTERM)
+            running.send_signal(signal.SIGTERM if asked else signal.SIGUSR1)
+        asked = True
 
     kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {kind: signal.signal(kind, pass_on) for kind in kinds}

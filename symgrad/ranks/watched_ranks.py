@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.ranks.mpi_world import is_abandoned
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,6 +79,8 @@ class WatchedComm:
             if time.process_time() - used > WORKS * (now - seen):
                 self.own[WORKED_AT] = now
             used, seen = time.process_time(), now
+            if is_abandoned():
+                os._exit(STATUS)
             said = missing(self.board, int(self.own[RANK]), now, self.seconds)
             if said:
                 sys.stderr.write(f"error: {said}; --rank-timeout says how long they may wait\n")
