@@ -3001,8 +3001,9 @@ def _fit(
             order = rng.permutation(rows)
         if epoch < start:
             continue
-        setting = {"epoch": epoch, **({"epochs": epochs} if EPOCHS else {}), **shared}
-        value, stops, hyper = _fitted_epoch((params, state), data, batches, order, setting, hyper, told)
+        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        how = {**setting, **shared}
+        value, stops, hyper = _fitted_epoch((params, state), data, batches, order, how, hyper, told)
         history.append(value)
         if after_epoch is not None and not stops:
             said = after_epoch(epoch + 1, value, _copy_of_params(params))
