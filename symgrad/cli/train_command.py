@@ -108,7 +108,7 @@ def _as_rank(comm: Any, spec_file: Path | None, options: TrainOptions) -> int:
 
 def _on_ranks(ranks: int, spec_file: Path | None, options: TrainOptions) -> int:
     """Train on ranks of this machine, with the same arguments."""
-    status = run_on_ranks(click.get_current_context().meta[ARGUMENTS], ranks)
+    status = run_on_ranks(click.get_current_context().meta[ARGUMENTS], ranks, 60 + options.rank_timeout)
     if status is None:
         run = options.resume or options.out or Path("runs") / api.read(str(spec_file)).name
         remedy = f"symgrad train --resume {run} --ranks {ranks} goes on from the last checkpoint"

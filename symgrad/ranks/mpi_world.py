@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 OF_MPIEXEC = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE")
 """Some of what the environment of a process holds that Open MPI's or MPICH's mpiexec began."""
+SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+"""How many it began."""
 ENDED_IN, LAUNCHER = "SYMGRAD_RANKS_ENDED_IN", "SYMGRAD_RANKS_LAUNCHER"
 """Where the first of launched ranks leaves its exit status; what the process has locked that began them."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -38,7 +41,7 @@ def world() -> Any:
     """The communicator of all ranks where mpiexec began this process beside others; else None.
 
     Raises:
-        ModuleError: mpi4py is missing.
+        ModuleError: mpi4py is missing, or belongs to another MPI than mpiexec.
     """
     if not any(name in os.environ for name in OF_MPIEXEC):
         return None
@@ -47,14 +50,20 @@ def world() -> Any:
         raise ModuleError(problem, remedy=INSTALL)
     from mpi4py import MPI
 
-    return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
+    found = MPI.COMM_WORLD.Get_size()
+    begun = [int(os.environ[name]) for name in SIZES if os.environ.get(name, "").isdigit()]
+    if any(size != found for size in begun):
+        problem = f"mpiexec began {begun[0]} processes, of which mpi4py sees {found}"
+        remedy = "mpiexec must be that of the MPI library that mpi4py was made for, and still run"
+        raise ModuleError(problem, remedy=remedy)
+    return MPI.COMM_WORLD if found > 1 else None
 
 
-def run_on_ranks(arguments: Sequence[str], ranks: int) -> int | None:
+def run_on_ranks(arguments: Sequence[str], ranks: int, start_within: float = 120.0) -> int | None:
     """Run `symgrad` with these arguments on so many ranks: its exit status, None where ranks were lost.
 
     Each computes with one thread, unless the environment says otherwise. Ctrl-C and SIGTERM ask the ranks to
-    end after the epoch, and the second time end them at once.
+    end after the epoch, and the second time end them at once. All must have met after `start_within` seconds.
 
     Raises:
         ModuleError: mpi4py or mpiexec is missing.
@@ -68,6 +77,7 @@ def run_on_ranks(arguments: Sequence[str], ranks: int) -> int | None:
         with _held(here):
             running = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  # our own
             with running, _signals_go_to(running):
+                _demand_start(running, Path(folder), ranks, start_within)
                 running.wait()
         return int(ended.read_text()) if ended.is_file() else None
 
@@ -81,6 +91,26 @@ def _held(file: Path) -> Iterator[None]:
 
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _demand_start(running: subprocess.Popen[bytes], folder: Path, ranks: int, seconds: float) -> None:
+    """End ranks of which some have not met the others in time: so far none of them can know."""
+    end = time.monotonic() + seconds
+    while running.poll() is None:
+        if all((folder / f"rank-{rank}").exists() for rank in range(ranks)):
+            return
+        if time.monotonic() > end:
+            sys.stderr.write(f"error: not all ranks had met after {seconds:.0f} s\n")
+            running.terminate()
+            return
+        time.sleep(0.1)
+
+
+def check_in(rank: int) -> None:
+    """Tell the process that launched this rank, on this machine, that it has met the others."""
+    place = os.environ.get(LAUNCHER)
+    if place is not None and Path(place).parent.is_dir():
+        Path(place).with_name(f"rank-{rank}").touch()
 
 
 def is_abandoned() -> bool:

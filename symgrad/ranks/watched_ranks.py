@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.ranks.mpi_world import is_abandoned
+from symgrad.ranks.mpi_world import check_in, is_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RANK, PROCESS, MEETINGS, IS_WAITING, MET_AT, WORKED_AT, FIELDS = range(7)
+PATIENTLY = 2
+"""How a rank waits for what takes long, as to judge a module, which other processes may do for that rank."""
 PATIENCE_WITH_WORK = 10
-"""How many times as long a rank may compute between two meetings as it may be idle."""
+"""How many times as long as it may be idle a rank may compute, or keep others that wait patiently."""
 WORKS = 0.05
 """The share of a processor that a rank uses which computes."""
 STATUS = 1
@@ -43,6 +45,7 @@ class WatchedComm:
         now = time.monotonic()
         self.own[:] = comm.Get_rank(), os.getpid(), 0, 0, now, now
         node.Barrier()
+        check_in(comm.Get_rank())
         threading.Thread(target=self._watch, daemon=True, name="watch over ranks").start()
 
     def __getattr__(self, name: str) -> Any:
@@ -60,14 +63,29 @@ class WatchedComm:
         """That of the communicator."""
         return self._meet(lambda: self.comm.bcast(given))
 
+    def allgather(self, given: Any) -> Any:
+        """That of the communicator."""
+        return self._meet(lambda: self.comm.allgather(given))
+
+    def Ibarrier(self) -> _Arrival:
+        """That of the communicator, where ranks wait for what takes long."""
+        self._arrive(PATIENTLY)
+        return _Arrival(self.comm.Ibarrier(), self._go_on)
+
     def _meet(self, call: Callable[[], Any]) -> Any:
+        self._arrive(1)
+        found = call()
+        self._go_on()
+        return found
+
+    def _arrive(self, how: int) -> None:
         self.own[MEETINGS] += 1
         self.own[MET_AT] = time.monotonic()
-        self.own[IS_WAITING] = 1
-        found = call()
+        self.own[IS_WAITING] = how
+
+    def _go_on(self) -> None:
         self.own[MET_AT] = time.monotonic()
         self.own[IS_WAITING] = 0
-        return found
 
     def _watch(self) -> None:
         """Note that this rank computes; end it where others do not come."""
@@ -86,6 +104,20 @@ class WatchedComm:
                 sys.stderr.write(f"error: {said}; --rank-timeout says how long they may wait\n")
                 sys.stderr.flush()
                 os._exit(STATUS)
+
+
+class _Arrival:
+    """A request that notes when the others have come."""
+
+    def __init__(self, request: Any, then: Callable[[], None]) -> None:
+        self.request, self.then = request, then
+
+    def Test(self) -> bool:
+        """Whether they have."""
+        if not self.request.Test():
+            return False
+        self.then()
+        return True
 
 
 def _board(node: Any) -> NDArray[np.float64]:
@@ -111,7 +143,8 @@ def missing(board: NDArray[np.float64], rank: int, now: float, seconds: float) -
     if not own[IS_WAITING] or now - own[MET_AT] <= seconds:
         return ""
     behind = board[board[:, MEETINGS] < own[MEETINGS]]
-    idle = now - np.maximum(behind[:, MET_AT], behind[:, WORKED_AT]) > seconds
+    is_patient = own[IS_WAITING] == PATIENTLY
+    idle = now - np.maximum(behind[:, MET_AT], behind[:, WORKED_AT]) > seconds if not is_patient else False
     long = now - behind[:, MET_AT] > PATIENCE_WITH_WORK * seconds
     gone = behind[idle | long]
     waiting = board[board[:, MEETINGS] >= own[MEETINGS]]

@@ -1,0 +1,82 @@
+"""A training on ranks that is hit at random moments, and goes on each time.
+
+    python tests/ranks_killed.py --times 100
+
+A rank is killed or stopped, or the launcher is; it may hit any part of a run, its start and its checkpoints
+too. Each time all processes must end, within seconds unless a rank is stopped before all have met, with a
+status that is not 0, and a whole checkpoint must be there. What the run comes to at last must be, bit for bit,
+what a run comes to that is never hit.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from launched_ranks import ENDS_WITHIN, begun, children, epochs_kept, is_there, prepared, ranks_of, wait_until
+
+from symgrad.training.resuming import newest
+
+RANKS, TIMEOUT = 2, 1.0
+HITS = ("killed",) * 6 + ("stopped", "launcher killed", "mpiexec killed")
+
+
+def hit(folder: Path, run: Path, choose: random.Random) -> tuple[str, float]:
+    """What was done to a training that begins or goes on, and how long all of it took to end."""
+    going_on = (
+        ("--resume", run) if epochs_kept(run) else (folder / "killed.yaml", "--no-verify", "--out", run)
+    )
+    launcher = begun(folder, *going_on, "--ranks", RANKS, "-q", "--rank-timeout", TIMEOUT)
+    wait_until(lambda: len(ranks_of(launcher.pid)) == RANKS, 60, "ranks")
+    time.sleep(choose.uniform(0, 4))
+    mpiexec, ranks = children(launcher.pid), ranks_of(launcher.pid)
+    what, rank = choose.choice(HITS), choose.choice(ranks)
+    process = {"launcher killed": launcher.pid, "mpiexec killed": mpiexec[0]}.get(what, rank)
+    os.kill(process, signal.SIGSTOP if what == "stopped" else signal.SIGKILL)
+    began = time.monotonic()
+    launcher.communicate(timeout=ENDS_WITHIN + 70)
+    wait_until(lambda: not any(map(is_there, [*mpiexec, *ranks])), ENDS_WITHIN, f"the end of all, {what}")
+    assert launcher.returncode != 0, what
+    return what, time.monotonic() - began
+
+
+@click.command()
+@click.option("--times", default=100, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(times: int, seed: int) -> None:
+    """Hit a training so often, and compare what it comes to with one that is not hit."""
+    choose, folder = random.Random(seed), Path(tempfile.mkdtemp(prefix="ranks-killed-"))
+    prepared(folder, 1_000_000)
+    run, found, took = folder / "run", Counter[str](), [0.0]
+    for number in range(times):
+        what, seconds = hit(folder, run, choose)
+        found[what] += 1
+        took.append(seconds)
+        if epochs_kept(run):
+            file, _ = newest(run)
+            print(f"{number + 1}: {what}, ended in {seconds:.1f} s, whole up to {file.stem}", flush=True)
+    last = max([0, *epochs_kept(run)]) + 3
+    spec = folder / "killed.yaml"
+    whole = (spec, "--no-verify", "--epochs", last, "--out", folder / "whole")
+    for how in (("--resume", run, "--epochs", last), whole):
+        ended = begun(folder, *how, "-q", "--ranks", RANKS)
+        assert ended.communicate()[1] == ""
+    ends = [np.load(place / "checkpoint.npz") for place in (run, folder / "whole")]
+    for name in ends[1].files:
+        if ends[1][name].dtype.kind == "f":
+            np.testing.assert_array_equal(ends[0][name], ends[1][name], err_msg=name)
+    print(f"{times} hits ({dict(found)}), all ended within {max(took):.1f} s; epoch {last}: the same bits")
+
+
+if __name__ == "__main__":
+    main()
