@@ -4,8 +4,8 @@
 
 A rank is killed or stopped, or the launcher is; it may hit any part of a run, its start and its checkpoints
 too. Each time all processes must end, within seconds unless a rank is stopped before all have met, with a
-status that is not 0, and a whole checkpoint must be there. What the run comes to at last must be, bit for bit,
-what a run comes to that is never hit.
+status that is not 0, and a whole checkpoint must be there. What the run comes to at last must be what a run
+comes to that is never hit, bit for bit.
 """
 
 from __future__ import annotations
