@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.arguments import one_of, positive, whole
-from symgrad.errors import DataError, ModuleError, SpecError, warn
+from symgrad.errors import DataError, ModuleError, SpecError, SymgradError, warn
 from symgrad.files import replace_file
 from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read as read_spec
@@ -566,6 +566,7 @@ def sweep(
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
+    dask: str | None = None,
     threads: int | None = None,
     resume: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -582,7 +583,13 @@ def sweep(
     those of `train(spec, seed=..., hyper=...)` do. Each has `threads` for its products, one if not said:
     the same number gives the same bits, however many `workers` there are.
 
-    `sampler` is "grid", which makes all combinations, or "random", which draws `trials` of them by `seed`.
+    `sampler` is "grid", which makes all combinations, "random", which draws `trials` of them by `seed`, or
+    "tpe", which has Optuna propose values near good ones. Its proposals are the same for the same seed where
+    one trial is made at a time; with more, they follow from which trials have ended when another begins.
+
+    `dask` is the address of a scheduler of dask's, whose workers make the trials in place of processes here:
+    they read the same data files, and keep compiled code in a folder of their own machine.
+
     `metric` is `held_out_` or `training_` with `loss`, `accuracy`, `r2` or `rmse`, or `held_out_` with a
     score of scikit-learn's, `held_out_f1_macro`; without it the loss of held-out rows, where there are any.
     `direction`, "minimize" or "maximize", is needed for `trained_epochs` and `kept_epoch` alone.
@@ -600,7 +607,9 @@ def sweep(
     """
     from symgrad.sweeping.sweep import WhoWorks, begin_sweep, resume_sweep
 
-    who = WhoWorks(None if workers is None else whole("workers", workers, 1))
+    if workers is not None and dask is not None:
+        raise SymgradError("workers beside dask", remedy="a scheduler has the workers that were started")
+    who = WhoWorks(None if workers is None else whole("workers", workers, 1), dask)
     trials = None if trials is None else whole("trials", trials, 1)
     if resume is not None:
         begun: dict[str, Any] = {
@@ -625,7 +634,7 @@ def sweep(
         {} if over is None else over,
         metric=metric,
         direction=None if direction is None else one_of("direction", direction, ("minimize", "maximize")),
-        sampler=one_of("sampler", "grid" if sampler is None else sampler, ("grid", "random")),
+        sampler=one_of("sampler", "grid" if sampler is None else sampler, ("grid", "random", "tpe")),
         trials=trials,
         seed=whole("seed", 0 if seed is None else seed, 0),
         data=None if data is None else Path(data),

@@ -31,7 +31,7 @@ KINDS = (
 )
 MONITORS = ("gradients",)
 LOGS = ("tensorboard", "mlflow")
-SAMPLERS = ("grid", "random")
+SAMPLERS = ("grid", "random", "tpe")
 FORMS = ("chain", "graph", "index")
 
 
@@ -172,6 +172,7 @@ def train(spec: Path | None, **options: Any) -> int:
 @click.option("--data", type=FILE, help="Train on this file.  [the spec's train.data]")
 @click.option("--out", type=FILE, help="The folder to write to.  [sweeps/NAME]")
 @click.option("--workers", type=click.IntRange(1), help="Trials at the same time.  [as many as cores]")
+@click.option("--dask", metavar="ADDRESS", help="Have the workers of this scheduler make the trials.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of each for its products.  [1]")
 @click.option("--resume", type=FILE, metavar="SWEEP", help="Go on with the sweep in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")

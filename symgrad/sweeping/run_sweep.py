@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SweepLoop:
-    """Makes the trials of a plan that are not made yet."""
+    """Makes the trials of a plan that are not made yet; those to be made `again` have the values they had."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class SweepLoop:
         folder: Path,
         sampler: Sampler,
         made: Mapping[int, TrialRow],
+        again: Mapping[int, Values],
         told: Callable[[TrialRow], None],
         *,
         at_node: bool,
@@ -38,6 +39,7 @@ class SweepLoop:
         self.structures = Structures(plan.spec, plan.axes)
         self.rows = dict(made)
         self.best = best_of(self.rows.values(), plan.metric)
+        self._again = again
         self._values: dict[int, Values] = {}
         for row in sorted(made.values(), key=lambda row: row.number):
             sampler.learn(row)
@@ -52,7 +54,7 @@ class SweepLoop:
                 is_over = order is None
                 if order is not None:
                     workers.begin(order)
-            if not workers.at_work:
+            if is_over and not workers.at_work:
                 return
             for order, outcome, attempts in workers.ended():
                 self._record(order.number, outcome, attempts)
@@ -62,7 +64,7 @@ class SweepLoop:
         for number in range(self.plan.trials):
             if number in self.rows:
                 continue
-            self._values[number] = self.sampler.values(number)
+            self._values[number] = self._again.get(number) or self.sampler.values(number)
             try:
                 trained = self.structures.of(self._values[number])
             except SpecError as error:

@@ -16,6 +16,7 @@ from symgrad.errors import DataError, DataWarning, SpecError, SymgradError, warn
 from symgrad.sweeping.best_run import best_of
 from symgrad.sweeping.run_sweep import SweepLoop, trials_made
 from symgrad.sweeping.sampling.samplers import GridSampler, RandomSampler, number_of_trials
+from symgrad.sweeping.sampling.tpe_sampler import TpeSampler, demand_optuna
 from symgrad.sweeping.sweep_journal import (
     JournalContent,
     append_trials,
@@ -30,6 +31,7 @@ from symgrad.sweeping.varied.dotted_entries import with_entries
 from symgrad.sweeping.varied.over_text import axes_of
 from symgrad.sweeping.varied.structures import Structures
 from symgrad.sweeping.varied.sweep_axes import shown
+from symgrad.sweeping.working.dask_workers import DaskWorkers
 from symgrad.sweeping.working.joblib_workers import JoblibWorkers
 from symgrad.training.dataset.data import load_data
 from symgrad.training.run_folder import run_folder, stopped_run
@@ -76,6 +78,8 @@ def begin_sweep(
     """
     axes = axes_of(over)
     total = number_of_trials(axes, sampler, trials)
+    if sampler == "tpe":
+        demand_optuna()
     plan = SweepPlan(spec, axes, sampler, total, seed, chosen_metric(spec, metric, direction), data, threads)
     _check_values(spec, axes)
     content = JournalContent(plan, sources_digest(), _data_hash(plan), {})
@@ -129,7 +133,9 @@ def _made(content: JournalContent, folder: Path, workers: Workers, who: WhoWorks
     shown = shown_trials(plan.metric, plan.trials, len(made), best_of(made.values(), plan.metric))
     notes: tuple[str, ...] = ()
     with shown if progress else nullcontext(_unseen) as told:
-        loop = SweepLoop(plan, folder, _sampler(plan), made, told, at_node=who.dask is not None)
+        again = {number: row.values for number, row in content.rows.items() if number not in made}
+        sampler = _sampler(plan, folder)
+        loop = SweepLoop(plan, folder, sampler, made, again, told, at_node=who.dask is not None)
         try:
             loop.run(workers)
         except KeyboardInterrupt:
@@ -142,13 +148,17 @@ def _unseen(_: object) -> None:
     """Nobody is told."""
 
 
-def _sampler(plan: SweepPlan) -> Sampler:
+def _sampler(plan: SweepPlan, folder: Path) -> Sampler:
     if plan.sampler == "grid":
         return GridSampler(plan.axes)
+    if plan.sampler == "tpe":
+        return TpeSampler(plan.axes, plan.seed, plan.spec.name, plan.metric.direction, folder)
     return RandomSampler(plan.axes, plan.trials, plan.seed)
 
 
 def _workers(who: WhoWorks, plan: SweepPlan) -> Workers:
+    if who.dask is not None:
+        return DaskWorkers(who.dask)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = who.workers or max(1, cores // plan.threads)
     return JoblibWorkers(min(asked, plan.trials), plan.threads)
