@@ -83,10 +83,8 @@ class Imagined:
 
 
 def deadly(order: TrialOrder) -> TrialOutcome:
-    """Trial 2 kills every process that makes it, trial 5 the first one; the others take a moment."""
-    once = Path(str(order.data)).with_name("once")
-    if order.number == 2 or (order.number == 5 and not once.exists()):
-        once.touch()
+    """Trial 2 kills every process that makes it; the others take a moment."""
+    if order.number == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.05)
     return formula(order)

@@ -8,6 +8,7 @@ import random
 import shutil
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,7 @@ def test_a_sweep_killed_at_any_step_comes_to_the_same(
     place: Path, tmp_path: Path, imagined: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setitem(OVER, "seed", "0,1")
     expected = table(swept(place, tmp_path / "whole"))
     again: list[int] = []
     point, tried = 1, 0
@@ -125,8 +127,8 @@ def test_a_sweep_killed_at_any_step_comes_to_the_same(
         assert (out / "best" / "checkpoint.npz").read_text() == "0.2 0"
         imagined()
         tried += 1
-        point += 1 + point // 10
-    assert tried > 20
+        point += 1 + point // 7
+    assert tried > 12
 
 
 def test_a_line_that_is_cut_off_or_damaged_costs_its_trial_alone(
@@ -249,20 +251,18 @@ def test_a_trial_that_kills_its_processes_is_lost_and_the_others_are_not(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real processes of joblib, killed by SIGKILL."""
-    data = tmp_path / "tiny.csv"
-    shutil.copy(place / "tiny.csv", data)
     monkeypatch.setattr(joblib_workers, "run_trial", deadly)
+    monkeypatch.setattr(joblib_workers, "TRIES", 2)
     monkeypatch.setattr(sweep_result, "sweep_figure", lambda _: None)
-    over = {"optimizer.learning_rate": "0.1,0.2,0.4", "seed": "0,1,2"}
-    found = swept(place, tmp_path / "s", over=over, workers=2, data=data)
+    over = {"optimizer.learning_rate": "0.1,0.2", "seed": "0,1"}
+    found = swept(place, tmp_path / "s", over=over, workers=2)
     rows = {row.number: row for row in found.rows}
     assert rows[2].state == "lost"
-    assert rows[2].reason == "the process that made it died 3 times: killed, or out of memory"
+    assert rows[2].reason == "the process that made it died 2 times: killed, or out of memory"
     assert all(row.state == "finished" for number, row in rows.items() if number != 2)
-    assert rows[5].attempts > 1
     monkeypatch.setattr(joblib_workers, "run_trial", formula)
     again = sg.sweep(resume=tmp_path / "s", progress=False, workers=1)
-    assert [row.state for row in again.rows] == ["finished"] * 9
+    assert [row.state for row in again.rows] == ["finished"] * 4
 
 
 def test_joblib_trains_what_train_does(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,13 +273,13 @@ def test_joblib_trains_what_train_does(place: Path, tmp_path: Path, monkeypatch:
     spec, out = str(place / "tiny.yaml"), tmp_path / "s"
     over = [
         *("--over", "optimizer.learning_rate=0.01,1e90", "--over", "seed=1,2"),
-        *("--over", "layers.0.units=2,3", "--over", "batch_size=4,full"),
+        *("--over", "layers.0.units=2,3"),
     ]
     told = ["sweep", spec, *over, "--metric", "held_out_r2", "--out", str(out), "--workers", "2", "--json"]
     answer = CliRunner().invoke(main, told)
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.stdout)
-    assert len(found["rows"]) == 16
+    assert len(found["rows"]) == 8
     assert {row["state"] for row in found["rows"] if row["values"]["optimizer.learning_rate"] == 1e90} == {
         "diverged"
     }
@@ -299,14 +299,16 @@ def test_joblib_trains_what_train_does(place: Path, tmp_path: Path, monkeypatch:
     assert exported.exit_code == 0, exported.output
 
 
+@cache
+def built(rate: float, units: int) -> Any:
+    """A spec with these values, and its module."""
+    train = {**SPEC["train"], "optimizer": f"sgd(learning_rate={rate})"}
+    layers = [f"dense({units}, activation=tanh)", "dense(1)"]
+    spec = {**SPEC, "layers": layers, "train": train}
+    return spec, sg.build(spec, identity=False)
+
+
 def by_itself(values: dict[str, Any], place: Path) -> Any:
     """A training of a spec with these values, and with nothing of sweeps in it."""
-    train = {
-        **SPEC["train"],
-        "optimizer": f"sgd(learning_rate={values['optimizer.learning_rate']})",
-        "seed": values["seed"],
-        "batch_size": values["batch_size"],
-    }
-    layers = [f"dense({values['layers.0.units']}, activation=tanh)", "dense(1)"]
-    spec = {**SPEC, "layers": layers, "train": train}
-    return sg.train(spec, data=place / "tiny.csv", progress=False, identity=False)
+    spec, module = built(values["optimizer.learning_rate"], values["layers.0.units"])
+    return sg.train(spec, module, data=place / "tiny.csv", seed=values["seed"], progress=False)

@@ -296,10 +296,10 @@ def test_a_value_need_fit_some_of_those_around_it() -> None:
 
 def test_trials_that_differ_in_numbers_are_of_one_structure() -> None:
     over = {
-        "optimizer.learning_rate": "1e-4..1e-1:log:4",
+        "optimizer.learning_rate": "1e-4..1e-1:log:2",
         "optimizer.b1": "0.5,0.9",
         "schedule.decay": "0.1,0.5",
-        "seed": "0..2",
+        "seed": "0,1",
         "batch_size": "8,full",
         "epochs": "1,2",
     }
@@ -307,9 +307,7 @@ def test_trials_that_differ_in_numbers_are_of_one_structure() -> None:
     structures, sampler = Structures(spec, axes), GridSampler(axes)
     found = [structures.of(sampler.values(number)) for number in range(number_of_trials(axes, "grid", None))]
     assert {trial.spec for trial in found} == {spec}
-    assert (
-        len({(*trial.hyper.values(), trial.seed, trial.batch_size, trial.epochs) for trial in found}) == 192
-    )
+    assert len({(*trial.hyper.values(), trial.seed, trial.batch_size, trial.epochs) for trial in found}) == 64
 
 
 def test_a_number_that_the_spec_leaves_at_0_makes_two_structures() -> None:

@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
 
 class SweepLoop:
-    """Makes the trials of a plan that are not made yet; those to be made `again` have the values they had."""
+    """Makes the trials of a plan that are not `made` yet. Those that ended `before` and are to be made again
+    have the values that they had."""
 
     def __init__(
         self,
         plan: SweepPlan,
         folder: Path,
         sampler: Sampler,
+        before: Mapping[int, TrialRow],
         made: Mapping[int, TrialRow],
-        again: Mapping[int, Values],
         told: Callable[[TrialRow], None],
         *,
         at_node: bool,
@@ -39,10 +40,11 @@ class SweepLoop:
         self.structures = Structures(plan.spec, plan.axes)
         self.rows = dict(made)
         self.best = best_of(self.rows.values(), plan.metric)
-        self._again = again
+        self._again = {number: row.values for number, row in before.items() if number not in made}
         self._values: dict[int, Values] = {}
-        for row in sorted(made.values(), key=lambda row: row.number):
-            sampler.learn(row)
+        for row in sorted(before.values(), key=lambda row: row.number):
+            if row.state != "lost":
+                sampler.learn(row)
 
     def run(self, workers: Workers) -> None:
         """Make them all. Raises DataError where they cannot be written down."""

@@ -133,9 +133,8 @@ def _made(content: JournalContent, folder: Path, workers: Workers, who: WhoWorks
     shown = shown_trials(plan.metric, plan.trials, len(made), best_of(made.values(), plan.metric))
     notes: tuple[str, ...] = ()
     with shown if progress else nullcontext(_unseen) as told:
-        again = {number: row.values for number, row in content.rows.items() if number not in made}
         sampler = _sampler(plan, folder)
-        loop = SweepLoop(plan, folder, sampler, made, again, told, at_node=who.dask is not None)
+        loop = SweepLoop(plan, folder, sampler, content.rows, made, told, at_node=who.dask is not None)
         try:
             loop.run(workers)
         except KeyboardInterrupt:

@@ -45,6 +45,7 @@ class TpeSampler:
         self.optuna, self.axes, self.seed = demand_optuna(), axes, seed
         self.distributions = {axis.path: self._distribution(axis) for axis in axes}
         self._asked: dict[int, Any] = {}
+        self._learnt: set[int] = set()
         for left in folder.glob(f"{FILE}*"):
             left.unlink()
         journal = self.optuna.storages.journal
@@ -68,6 +69,9 @@ class TpeSampler:
     def learn(self, row: TrialRow) -> None:
         """A trial that diverged counts as worse than all others; one that no spec could have, not at all."""
         states = self.optuna.trial.TrialState
+        if row.number in self._learnt:  # it was made once more, for its files
+            return
+        self._learnt.add(row.number)
         if row.value is not None:
             state = states.COMPLETE
         else:

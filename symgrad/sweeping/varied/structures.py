@@ -20,7 +20,7 @@ from symgrad.training.epochs.chosen_hyper import chosen_hyper
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from symgrad.spec.model import Spec
+    from symgrad.spec.model import Model, Spec
     from symgrad.sweeping.varied.dotted_entries import Scalar
     from symgrad.sweeping.varied.sweep_axes import SweepAxis, Values
 
@@ -59,31 +59,29 @@ class Structures:
             _TOLD[full]: v for path, v in values.items() if (full := full_path(path)) in _TOLD
         }
         rest = {path: value for path, value in values.items() if full_path(path) not in _TOLD}
-        hyper = _numbers_told(self._spec(rest), rest)
+        hyper = _numbers_told(self._model(rest), rest)
         try:
             return self._with_told(rest, hyper, told)
         except SpecError:  # of the numbers that stand in for others
-            return TrialSpec(self._spec(rest), **told)
+            return TrialSpec(self._model(rest).spec, **told)
 
     def _with_told(
         self, values: Mapping[str, Scalar], hyper: Mapping[str, float], told: Mapping[str, Any]
     ) -> TrialSpec:
         """The spec with its own numbers, or with some that stand in for those that it leaves at 0."""
         fixed = {path: value for path, value in values.items() if path not in hyper}
-        known = {h.key for h in expand(self._spec(fixed)).hyper}
+        known = {h.key for h in self._model(fixed).hyper}
         absent = {path: self._stand_in[path] for path in hyper if hyper_key(path) not in known}
-        spec = self._spec({**fixed, **absent})
+        spec = self._model({**fixed, **absent}).spec
         numbers = {hyper_key(path): value for path, value in hyper.items()}
         chosen_hyper(spec, numbers)
         return TrialSpec(spec, numbers, **told)
 
-    def _spec(self, values: Mapping[str, Scalar]) -> Spec:
+    def _model(self, values: Mapping[str, Scalar]) -> Model:
         return self._known(json.dumps(sorted(values.items())))
 
-    def _made(self, values: str) -> Spec:
-        spec = with_entries(self.spec, dict(json.loads(values)))
-        expand(spec)
-        return spec
+    def _made(self, values: str) -> Model:
+        return expand(with_entries(self.spec, dict(json.loads(values))))
 
 
 def _some_number(axis: SweepAxis) -> Scalar:
@@ -91,9 +89,9 @@ def _some_number(axis: SweepAxis) -> Scalar:
     return next((value for value in reversed(axis.ends) if value), 0)
 
 
-def _numbers_told(spec: Spec, values: Mapping[str, Scalar]) -> dict[str, float]:
-    """Those of the values that modules of this spec take at run time; what is 0 there is none."""
-    known = {h.key: number(h.value, {}) for h in expand(spec).hyper}
+def _numbers_told(model: Model, values: Mapping[str, Scalar]) -> dict[str, float]:
+    """Those of the values that the model's module takes at run time; what is 0 there is none."""
+    known = {h.key: number(h.value, {}) for h in model.hyper}
     return {
         path: float(value)
         for path, value in values.items()
