@@ -460,11 +460,12 @@ def train(
     """
     from symgrad.not_finite import first_not_finite
     from symgrad.ranks.group_of_ranks import RankGroup
+    from symgrad.ranks.patient_comm import PatientComm
     from symgrad.training.borrowed_params import check_source
     from symgrad.training.logs.run_logs import checked_logs
     from symgrad.training.train import train as run_training
 
-    ranks = RankGroup(comm)
+    ranks = RankGroup(None if comm is None else PatientComm(comm))
     if resume is not None:
         begun: dict[str, Any] = {
             "out": out,

@@ -136,19 +136,28 @@ def test_without_mpiexec_it_is_said_what_to_install(tmp_path: Path, monkeypatch:
 
 
 def test_who_is_missed_by_whom() -> None:
+    """A row has: meetings, whether it waits, since when it does, when it last computed and was last seen."""
+
     def board(*rows: tuple[float, ...]) -> Any:
         return np.array([(n, 100 + n, *row) for n, row in enumerate(rows)], float)
 
-    on_time = board((5, 1, 95, 95), (4, 0, 90, 99), (5, 1, 95, 95))
+    on_time = board((5, 1, 95, 95, 99), (4, 0, 90, 99, 99), (5, 1, 95, 95, 99))
     assert missing(on_time, 0, 100, 10) == ""
-    idle = board((5, 1, 80, 99), (4, 0, 80, 85), (5, 1, 81, 99))
+    idle = board((5, 1, 80, 99, 99), (4, 0, 80, 85, 99), (5, 1, 81, 99, 99))
     assert missing(idle, 0, 100, 10).startswith("rank 1 (process 101) made no step for 20 s, while rank 0")
     assert missing(idle, 2, 100, 10) == missing(idle, 1, 100, 10) == "", "one says it"
-    at_work = board((5, 1, 80, 99), (4, 0, 80, 99))
+    stopped = board((5, 1, 80, 99, 85), (5, 1, 80, 99, 99), (5, 1, 81, 99, 99))
+    assert missing(stopped, 1, 100, 10).startswith("rank 0 (process 100)"), "in the midst of a meeting"
+    assert missing(stopped, 2, 100, 10) == ""
+    at_work = board((5, 1, 80, 99, 99), (4, 0, 80, 99, 99))
     assert missing(at_work, 0, 100, 10) == "", "a rank that computes is waited for"
-    assert "rank 1" in missing(np.add(at_work, [0, 0, 0, 0, 0, 100]), 0, 201, 10), "though not for ever"
-    elsewhere = board((5, 1, 80, 99), (5, 1, 80, 99))
+    for_long = board((5, 1, 80, 99, 200), (4, 0, 80, 200, 200))
+    assert "rank 1" in missing(for_long, 0, 201, 10), "though not for ever"
+    patient = board((5, 2, 80, 99, 99), (4, 0, 80, 85, 99))
+    assert missing(patient, 0, 100, 10) == "", "others may compute for it"
+    elsewhere = board((5, 1, 80, 99, 99), (5, 1, 80, 99, 99))
     assert missing(elsewhere, 0, 100, 10) == ""
+    elsewhere[:, 6] = 199
     assert "for ranks on other machines" in missing(elsewhere, 0, 200, 10)
 
 

@@ -151,6 +151,13 @@ def refusals(comm: Any, folder: Path) -> None:
         else:
             found = "nothing"
         assert said in found, f"{what}: {found}"
+    found = "nothing"
+    try:
+        own = X + 1e-9 * (comm.Get_rank() == 2)
+        sg.train(spec(), str(folder / "refused2.py"), comm=comm, data=(own, T), progress=False)
+    except SymgradError as error:
+        found = str(error)
+    assert "rank 2 has other data than rank 0" in found, found
     rows, found = X[:-1] if comm.Get_rank() == 1 else X, "nothing"
     try:
         sg.train(spec(), str(folder / "refused2.py"), comm=comm, data=(rows, T), progress=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -99,8 +100,9 @@ def _as_rank(comm: Any, spec_file: Path | None, options: TrainOptions) -> int:
     if options.ranks not in (None, comm.Get_size()):
         raise click.UsageError(f"--ranks {options.ranks}, but mpiexec began {comm.Get_size()}: leave it out")
     ranks = RankGroup(WatchedComm(comm, options.rank_timeout))
-    for asked in (signal.SIGINT, signal.SIGUSR1):
-        signal.signal(asked, lambda *_: ranks.stop.set())
+    if sys.platform != "win32":
+        for asked in (signal.SIGINT, signal.SIGUSR1):
+            signal.signal(asked, lambda *_: ranks.stop.set())
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     own = options if ranks.is_first else replace(options, quiet=True, as_json=False)
     return leave_status(exit_code_of(lambda: _train_or_resume(spec_file, own, ranks)))

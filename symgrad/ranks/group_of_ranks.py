@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import pickle
-import time
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from symgrad.errors import SymgradError
+from symgrad.errors import DataError, SymgradError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
-PATIENCE = 0.01
-"""Seconds between two looks of a rank that waits long: MPI itself looks without a pause."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class _Tried(Generic[T]):
 
 @dataclass(frozen=True)
 class RankGroup:
-    """The ranks of a communicator as mpi4py has them; without one, a process alone.
+    """The ranks of a PatientComm; without one, a process alone.
 
     `stop` is set where somebody wants training to end.
     """
@@ -98,6 +95,18 @@ class RankGroup:
                 raise _of_rank(rank, sent)
         return tried.given()
 
+    def demand_same(self, own: Mapping[str, str]) -> None:
+        """Raise DataError unless all ranks have the same of each of these, by its name."""
+        if self.comm is None:
+            return
+        first, *others = self.comm.allgather(dict(own))
+        for rank, theirs in enumerate(others, 1):
+            for name in (name for name in first if theirs[name] != first[name]):
+                remedy = "give all ranks the same spec, module and files"
+                error = DataError(f"rank {rank} has other {name} than rank 0", remedy=remedy)
+                error.is_known = not self.is_first
+                raise error
+
     def after_first(self, do: Callable[[], T]) -> T:
         """The same, where the others begin when the first is done: what it leaves in a cache they find."""
         tried = _tried(do) if self.is_first else None
@@ -105,12 +114,9 @@ class RankGroup:
         return self.together(do if tried is None else tried.given)
 
     def wait_for_first(self) -> None:
-        """Let the others go on when all have come here, without using the processor until then."""
-        if self.comm is None:
-            return
-        arrived = self.comm.Ibarrier()
-        while not arrived.Test():
-            time.sleep(PATIENCE)
+        """Let the others go on when all have come here."""
+        if self.comm is not None:
+            self.comm.Barrier()
 
 
 ALONE = RankGroup()

@@ -142,6 +142,8 @@ def leave_status(status: int) -> int:
 
 def mpiexec_here() -> str:
     """The program, that beside Python before others. Raises ModuleError where it or mpi4py is missing."""
+    if sys.platform == "win32":
+        raise ModuleError("ranks are begun on Linux and macOS alone", remedy="train without --ranks")
     if find_spec("mpi4py") is None:
         raise ModuleError("mpi4py is missing", remedy=INSTALL)
     beside = Path(sys.executable).with_name("mpiexec")

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.ranks.mpi_world import check_in, is_abandoned
+from symgrad.ranks.patient_comm import PatientComm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-RANK, PROCESS, MEETINGS, IS_WAITING, MET_AT, WORKED_AT, FIELDS = range(7)
+RANK, PROCESS, MEETINGS, IS_WAITING, MET_AT, WORKED_AT, SEEN_AT, FIELDS = range(8)
 PATIENTLY = 2
 """How a rank waits for what takes long, as to judge a module, which other processes may do for that rank."""
 PATIENCE_WITH_WORK = 10
@@ -29,7 +30,7 @@ WORKS = 0.05
 STATUS = 1
 
 
-class WatchedComm:
+class WatchedComm(PatientComm):
     """A communicator whose ranks note on a board in shared memory when they meet.
 
     A thread of each looks at it. `seconds` is how long ranks may wait for one that does nothing.
@@ -38,54 +39,26 @@ class WatchedComm:
     def __init__(self, comm: Any, seconds: float) -> None:
         from mpi4py import MPI
 
-        self.comm, self.seconds = comm, seconds
+        super().__init__(comm)
+        self.seconds = seconds
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
         self.board: NDArray[np.float64] = _board(node)
         self.own = self.board[node.Get_rank()]
         now = time.monotonic()
-        self.own[:] = comm.Get_rank(), os.getpid(), 0, 0, now, now
+        self.own[:] = comm.Get_rank(), os.getpid(), 0, 0, now, now, now
         node.Barrier()
         check_in(comm.Get_rank())
         threading.Thread(target=self._watch, daemon=True, name="watch over ranks").start()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.comm, name)
-
-    def Allgather(self, sent: Any, taken: Any) -> None:
-        """That of the communicator."""
-        self._meet(lambda: self.comm.Allgather(sent, taken))
-
-    def Alltoall(self, sent: Any, taken: Any) -> None:
-        """That of the communicator."""
-        self._meet(lambda: self.comm.Alltoall(sent, taken))
-
-    def bcast(self, given: Any) -> Any:
-        """That of the communicator."""
-        return self._meet(lambda: self.comm.bcast(given))
-
-    def allgather(self, given: Any) -> Any:
-        """That of the communicator."""
-        return self._meet(lambda: self.comm.allgather(given))
-
-    def Ibarrier(self) -> _Arrival:
-        """That of the communicator, where ranks wait for what takes long."""
-        self._arrive(PATIENTLY)
-        return _Arrival(self.comm.Ibarrier(), self._go_on)
-
-    def _meet(self, call: Callable[[], Any]) -> Any:
-        self._arrive(1)
-        found = call()
-        self._go_on()
-        return found
-
-    def _arrive(self, how: int) -> None:
+    def meet(self, request: Any, *then: Callable[[], Any], is_long: bool = False) -> Any:
+        """Wait for what was begun, which may take long, then do what all do at once."""
         self.own[MEETINGS] += 1
         self.own[MET_AT] = time.monotonic()
-        self.own[IS_WAITING] = how
-
-    def _go_on(self) -> None:
+        self.own[IS_WAITING] = PATIENTLY if is_long else 1
+        found = super().meet(request, *then, is_long=is_long)
         self.own[MET_AT] = time.monotonic()
         self.own[IS_WAITING] = 0
+        return found
 
     def _watch(self) -> None:
         """Note that this rank computes; end it where others do not come."""
@@ -94,9 +67,11 @@ class WatchedComm:
         while True:
             time.sleep(pause)
             now = time.monotonic()
+            if now - seen > self.seconds / 2:  # this process was stopped itself, and others may have been
+                self.own[MET_AT] = now
             if time.process_time() - used > WORKS * (now - seen):
                 self.own[WORKED_AT] = now
-            used, seen = time.process_time(), now
+            used, seen, self.own[SEEN_AT] = time.process_time(), now, now
             if is_abandoned():
                 os._exit(STATUS)
             said = missing(self.board, int(self.own[RANK]), now, self.seconds)
@@ -104,20 +79,6 @@ class WatchedComm:
                 sys.stderr.write(f"error: {said}; --rank-timeout says how long they may wait\n")
                 sys.stderr.flush()
                 os._exit(STATUS)
-
-
-class _Arrival:
-    """A request that notes when the others have come."""
-
-    def __init__(self, request: Any, then: Callable[[], None]) -> None:
-        self.request, self.then = request, then
-
-    def Test(self) -> bool:
-        """Whether they have."""
-        if not self.request.Test():
-            return False
-        self.then()
-        return True
 
 
 def _board(node: Any) -> NDArray[np.float64]:
@@ -142,18 +103,20 @@ def missing(board: NDArray[np.float64], rank: int, now: float, seconds: float) -
     (own,) = board[board[:, RANK] == rank]
     if not own[IS_WAITING] or now - own[MET_AT] <= seconds:
         return ""
-    behind = board[board[:, MEETINGS] < own[MEETINGS]]
-    is_patient = own[IS_WAITING] == PATIENTLY
-    idle = now - np.maximum(behind[:, MET_AT], behind[:, WORKED_AT]) > seconds if not is_patient else False
-    long = now - behind[:, MET_AT] > PATIENCE_WITH_WORK * seconds
-    gone = behind[idle | long]
-    waiting = board[board[:, MEETINGS] >= own[MEETINGS]]
+    is_behind = board[:, MEETINGS] < own[MEETINGS]
+    is_idle = now - np.maximum(board[:, MET_AT], board[:, WORKED_AT]) > seconds
+    is_late = now - board[:, MET_AT] > PATIENCE_WITH_WORK * seconds
+    is_stopped = now - board[:, SEEN_AT] > seconds
+    if own[IS_WAITING] == PATIENTLY:
+        is_idle[:] = False
+    is_gone = (is_behind & (is_idle | is_late)) | is_stopped
+    gone, waiting = board[is_gone], board[~is_gone & ~is_behind]
     if len(gone):
         if rank != waiting[:, RANK].min():
             return ""
         names = ", ".join(f"rank {int(r[RANK])} (process {int(r[PROCESS])})" for r in gone)
         since = min(now - gone[:, MET_AT])
         return f"{names} made no step for {since:.0f} s, while rank {rank} waits"
-    if not len(behind) and now - own[MET_AT] > PATIENCE_WITH_WORK * seconds:
+    if not is_behind.any() and now - own[MET_AT] > PATIENCE_WITH_WORK * seconds:
         return f"rank {rank} waited {now - own[MET_AT]:.0f} s for ranks on other machines"
     return ""

@@ -138,6 +138,14 @@ def train(
         return _Beginning(callbacks, logged, chosen, plan, parts, *begun)
 
     callbacks, logged, chosen, plan, parts, reached, notes = ranks.together(begin)
+    if ranks.count > 1:
+        same = {
+            "text of the spec": spec.sha256,
+            "text of the module": module_hash(module),
+            "settings": str(plan),
+            "data": data_hash(parts),
+        }
+        ranks.demand_same(same)
     with nullcontext() if out is None or not ranks.is_first else run_folder(Path(out)) as folder:
         if folder is not None:
             leave_module(module, folder)

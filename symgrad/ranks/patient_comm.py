@@ -1,0 +1,68 @@
+"""A communicator of mpi4py whose ranks sleep where they wait, so that others may use the processor.
+
+MPI itself looks for messages without a pause. On two cores that other processes used too, steps of two ranks
+took so, with batches of 512, a third of the processor's time and a third to half of the time, of a network
+784-256-10; of 784-1000-1000-10 three quarters of both.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AWAKE = 100e-6
+"""Seconds for which a rank looks without a pause."""
+SHORTEST, LONGEST, SHARE = 50e-6, 10e-3, 0.05
+"""A nap in seconds, and how long one is of what was waited."""
+
+
+def _nothing() -> None:
+    """There is no more to do."""
+
+
+class PatientComm:
+    """As much of a communicator as trainings use."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = comm
+
+    def Get_rank(self) -> int:
+        """The number of this rank."""
+        return int(self.comm.Get_rank())
+
+    def Get_size(self) -> int:
+        """How many there are."""
+        return int(self.comm.Get_size())
+
+    def Allgather(self, sent: Any, taken: Any) -> None:
+        """Arrays of all ranks, on each."""
+        self.meet(self.comm.Iallgather(sent, taken))
+
+    def Alltoall(self, sent: Any, taken: Any) -> None:
+        """Of the arrays of each rank every other one's part."""
+        self.meet(self.comm.Ialltoall(sent, taken))
+
+    def Barrier(self) -> None:
+        """Come to where all have come, of whom one may have much to do before."""
+        self.meet(self.comm.Ibarrier(), is_long=True)
+
+    def bcast(self, given: Any) -> Any:
+        """What the first rank gives, on all."""
+        return self.meet(self.comm.Ibarrier(), lambda: self.comm.bcast(given))
+
+    def allgather(self, given: Any) -> Any:
+        """What each rank gives, on all."""
+        return self.meet(self.comm.Ibarrier(), lambda: self.comm.allgather(given))
+
+    def meet(self, request: Any, then: Callable[[], Any] = _nothing, *, is_long: bool = False) -> Any:
+        """Wait for what was begun, which may take long, then do what all do at once."""
+        del is_long  # who watches wants to know
+        start = time.perf_counter()
+        while not request.Test():
+            waited = time.perf_counter() - start
+            if waited > AWAKE:
+                time.sleep(min(max(SHARE * waited, SHORTEST), LONGEST))
+        return then()

@@ -1,0 +1,220 @@
+"""Scaling over ranks: symgrad by MPI beside torch.distributed with gloo, at the same steps, in turns.
+
+    python tests/benchmarks/ranks.py --torch .venv/torch/bin/python --rounds 7
+
+Strong: the batch stays, ranks share it. Weak: every rank has as many rows as one process had. Each rank is
+bound to a core and has one thread. A time is the median step of a job; the table has the least of all rounds,
+as other work on the machine only adds to a time, and the median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+NETWORKS = {"784-256-10": (256,), "784-1000-1000-10": (1000, 1000)}
+BATCH, STEPS, RATE = 512, 12, 0.01
+
+
+def data(rows: int) -> tuple[Any, Any]:
+    draw = np.random.default_rng(0)
+    return draw.normal(size=(rows, 784)).astype(np.float32), draw.integers(0, 10, rows)
+
+
+def bound(rank: int) -> None:
+    """Bind this process to a core of its own, where the system lets it."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[rank % len(cores)]})
+
+
+class TimedComm:
+    """A communicator, and how long its calls took."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm, self.seconds = comm, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.comm, name)
+
+    def Allgather(self, sent: Any, taken: Any) -> None:
+        start = time.perf_counter()
+        self.comm.Allgather(sent, taken)
+        self.seconds += time.perf_counter() - start
+
+    def Alltoall(self, sent: Any, taken: Any) -> None:
+        start = time.perf_counter()
+        self.comm.Alltoall(sent, taken)
+        self.seconds += time.perf_counter() - start
+
+
+def symgrad_steps(network: str, batch: int, ranks: int) -> None:
+    """Steps of symgrad on one rank of some; the first prints the time of each, and the loss it comes to."""
+    shared: dict[str, Any] = {}
+    comm = None
+    if ranks > 1:
+        from mpi4py import MPI
+
+        from symgrad.ranks.patient_comm import PatientComm
+
+        comm = TimedComm(PatientComm(MPI.COMM_WORLD))
+        shared = {"comm": comm}
+    bound(comm.Get_rank() if comm else 0)
+    import symgrad as sg
+
+    layers = [f"dense({units}, activation=relu)" for units in NETWORKS[network]]
+    spec = {
+        "name": "scaled",
+        "inputs": {"x": ["batch", 784]},
+        "targets": {"t": {"axes": ["batch"], "classes": 10}},
+        "layers": [*layers, "dense(10)"],
+        "loss": "softmax_cross_entropy",
+        "train": {"optimizer": f"sgd(learning_rate={RATE})", "batch_size": batch},
+    }
+    module = sg.build(spec, identity=False)
+    x, t = data(batch)
+    params = module.init_params(0)
+    state, times, waits = module.init_state(params), [], []
+    for _ in range(STEPS):
+        before, start = comm.seconds if comm else 0.0, time.perf_counter()
+        loss = module.train_epoch(params, state, x, t, batch_size=batch, **shared)
+        times.append(time.perf_counter() - start)
+        waits.append((comm.seconds if comm else 0.0) - before)
+    if comm is None or comm.Get_rank() == 0:
+        print(json.dumps({"times": times[2:], "waits": waits[2:], "loss": float(loss)}))
+
+
+def torch_steps(network: str, batch: int, rank: int, ranks: int, port: int) -> None:
+    """The same in PyTorch."""
+    bound(rank)
+    import torch
+    from torch import distributed, nn
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    sizes = (784, *NETWORKS[network], 10)
+    layers: list[Any] = []
+    for number, (before, after) in enumerate(pairwise(sizes)):
+        layers += [nn.Linear(before, after), *([nn.ReLU()] if number < len(sizes) - 2 else [])]
+    model: Any = nn.Sequential(*layers)
+    if ranks > 1:
+        distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=ranks)
+        model = nn.parallel.DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(model.parameters(), RATE)
+    x, t = data(batch)
+    own = slice(batch * rank // ranks, batch * (rank + 1) // ranks)
+    inputs, targets = torch.tensor(x[own]), torch.tensor(t[own])
+    times = []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        times.append(time.perf_counter() - start)
+    if rank == 0:
+        print(json.dumps({"times": times[2:], "loss": float(loss)}))
+    if ranks > 1:
+        distributed.destroy_process_group()
+
+
+def job(peer: str, python: str, network: str, batch: int, ranks: int) -> dict[str, Any]:
+    """What the first rank of a job prints."""
+    from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
+
+    environment = environment_of_ranks() | {"PYTHONPATH": str(ROOT)}
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = "1"
+    how = [
+        str(Path(__file__)),
+        "--work",
+        peer,
+        "--network",
+        network,
+        "--batch",
+        str(batch),
+        "--ranks",
+        str(ranks),
+    ]
+    if peer == "symgrad":
+        begin = [] if ranks == 1 else [mpiexec_here(), "-n", str(ranks)]
+        command = [*begin, sys.executable, *(["-m", "mpi4py"] if ranks > 1 else []), *how]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return dict(json.loads(done.stdout))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    each = [
+        subprocess.Popen([python, *how, "--rank", str(r), "--port", str(port)], env=environment, **pipes)
+        for r in range(ranks)
+    ]
+    said = [process.communicate() for process in each]
+    assert all(process.returncode == 0 for process in each), said
+    return dict(json.loads(said[0][0]))
+
+
+def jobs(with_torch: bool) -> Iterator[tuple[str, str, int, int]]:
+    """Peer, network, rows of a batch, ranks."""
+    for network in NETWORKS:
+        for peer in ("symgrad", *(["torch"] if with_torch else [])):
+            for batch, ranks in ((BATCH, 1), (BATCH, 2), (2 * BATCH, 2)):
+                yield peer, network, batch, ranks
+
+
+def compared(python: str | None, rounds: int) -> None:
+    found: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
+    for number in range(rounds):
+        for asked in jobs(python is not None):
+            peer, network, batch, ranks = asked
+            found.setdefault(asked, []).append(job(peer, python or "", network, batch, ranks))
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+    print("| network | peer | ranks | rows of a batch | ms a step, least | median | waiting | speed |")
+    print("|---|---|---|---|---|---|---|---|")
+    for asked, each in found.items():
+        peer, network, batch, ranks = asked
+        times = [1000 * statistics.median(one["times"]) for one in each]
+        alone = [1000 * statistics.median(one["times"]) for one in found[peer, network, BATCH, 1]]
+        waits = [sum(one["waits"]) / sum(one["times"]) for one in each if "waits" in one and ranks > 1]
+        speed = min(alone) / min(times) * batch / BATCH
+        wait = f"{min(waits):.0%}" if waits else ""
+        print(
+            f"| {network} | {peer} | {ranks} | {batch} | {min(times):.1f} | {statistics.median(times):.1f} | "
+            f"{wait} | {speed:.2f} |"
+        )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--torch", help="an interpreter that has PyTorch")
+    options.add_argument("--rounds", type=int, default=7)
+    for name in ("--work", "--network"):
+        options.add_argument(name, help=argparse.SUPPRESS)
+    for name in ("--batch", "--ranks", "--rank", "--port"):
+        options.add_argument(name, type=int, default=0, help=argparse.SUPPRESS)
+    asked = options.parse_args()
+    if asked.work == "symgrad":
+        symgrad_steps(asked.network, asked.batch, asked.ranks)
+    elif asked.work == "torch":
+        torch_steps(asked.network, asked.batch, asked.rank, asked.ranks, asked.port)
+    else:
+        compared(asked.torch, asked.rounds)
+
+
+if __name__ == "__main__":
+    main()
