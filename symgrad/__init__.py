@@ -11,8 +11,8 @@ To look at a network: `derive`, `summary`, `graph`, `stages`. To get its code: `
 `load` loads it, `build` does both, and `import_onnx` makes a spec of a file. To know that it is right:
 `verify`, `compare`, `certify` and `check_certificate`. To learn: `rates` for where to begin, `train`, `sweep`
 for many settings, and `open_run` and `load_checkpoint` for what was learnt; then `evaluate` and `export`. How
-fast it is says `bench`, what is installed `doctor`. What goes wrong is a SymgradError that says where, why,
-and what to do; what is likely a mistake comes as a SymgradWarning.
+fast it is says `bench`, how fast on more machines `plan`, what is installed `doctor`. What goes wrong is a
+SymgradError that says where, why, and what to do; what is likely a mistake comes as a SymgradWarning.
 
 As scikit-learn estimators: `symgrad.sklearn`. In the shell: `symgrad --help`.
 """
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         load,
         load_checkpoint,
         open_run,
+        plan,
         rates,
         read,
         stages,
@@ -95,6 +96,7 @@ __all__ = [
     "load",
     "load_checkpoint",
     "open_run",
+    "plan",
     "rates",
     "read",
     "stages",

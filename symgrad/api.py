@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from symgrad.report.derivation import Derivation
     from symgrad.report.stage_view import StageView
     from symgrad.report.summary import Summary
+    from symgrad.scaling.scaling_plan import ScalingPlan
     from symgrad.spec.model import Monitor, Spec
     from symgrad.spec.reader import SpecSource
     from symgrad.sweeping.sampling.samplers import SamplerName
@@ -823,6 +824,55 @@ def bench(
         random=random,
         with_peers=peers,
         with_compile=with_compile,
+        progress=progress,
+    )
+
+
+def plan(
+    spec: SpecSource,
+    *,
+    ranks: int = 64,
+    bandwidth: str | None = None,
+    latency: str = "20us",
+    ranks_per_machine: int | None = None,
+    batch: int | None = None,
+    weak: bool = False,
+    random: bool = False,
+    measure: Sequence[int] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> ScalingPlan:
+    """What a step of a spec would take on 1, 2, 4 ... `ranks` ranks: time, what part is sending, memory.
+
+    Steps are timed here, of one process and of one on every core, of the spec's data or with `random` of
+    random rows; and so is what ranks of one machine send each other. Between machines like this one, of so
+    many ranks each (one a core where not said), lie `bandwidth`, as "10Gb", and `latency`; without a
+    bandwidth all ranks are on one machine. Ranks share a batch of the spec's size, or of `batch` rows; `weak`
+    gives each as many. Real steps are timed beside those predicted on as many ranks as `measure` says.
+
+    Raises:
+        SpecError: the spec does not train on batches of rows, or ranks cannot share these.
+        DataError: a number, rate or time cannot be meant, the data cannot be used, or no step could be timed.
+        ModuleError: mpi4py or mpiexec is missing.
+    """
+    from symgrad.scaling.plan_ranks import plan_ranks
+    from symgrad.scaling.quantities import bytes_per_second, seconds
+    from symgrad.scaling.step_model import Link
+
+    most = whole("ranks", ranks, 1)
+    link = None
+    if bandwidth is not None:
+        link = Link(seconds(latency, "latency"), bytes_per_second(bandwidth, "bandwidth"))
+    return plan_ranks(
+        read(spec),
+        ranks=most,
+        ranks_per_machine=None
+        if ranks_per_machine is None
+        else whole("ranks_per_machine", ranks_per_machine, 1),
+        network=link,
+        batch=None if batch is None else whole("batch", batch, 1),
+        is_weak=weak,
+        random=random,
+        measure=sorted({whole("measure", count, 1) for count in measure}),
         progress=progress,
     )
 

@@ -115,7 +115,7 @@ SECTIONS = {
     "Look at a network": ("inspect", "summary", "graph", "compare", "lectures"),
     "Make and train it": ("generate", "verify", "rates", "train", "sweep"),
     "Use what was trained": ("predict", "evaluate", "export", "import"),
-    "Measure": ("bench", "doctor"),
+    "Measure": ("bench", "plan", "doctor"),
 }
 """The commands in the order in which one meets them."""
 

@@ -42,6 +42,38 @@ def bench(spec: Path, as_json: bool, no_peers: bool, **options: Any) -> int:
 
 
 @main.command()
+@click.argument("spec", type=FILE)
+@click.option(
+    "--ranks", type=click.IntRange(1, 1 << 20), default=64, show_default=True, help="The most ranks."
+)
+@click.option("--bandwidth", metavar="RATE", help="Between machines, as 10Gb or 1.2GB.  [one machine]")
+@click.option(
+    "--latency", metavar="TIME", default="20us", show_default=True, help="Of a message between them."
+)
+@click.option("--ranks-per-machine", type=click.IntRange(1), help="Ranks on each.  [its cores]")
+@click.option("--batch", type=click.IntRange(1), help="Rows in a step.  [the spec's]")
+@click.option("--weak", is_flag=True, help="So many rows for every rank, not for all.")
+@click.option("--random", is_flag=True, help="Draw the data, even where the spec has some.")
+@click.option(
+    "--measure",
+    multiple=True,
+    type=click.IntRange(1, 1024),
+    help="Time real steps on so many ranks of this machine too; may be repeated.",
+)
+@click.option("--picture", type=FILE, help="Draw speed-up and times into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Write the plan as JSON on stdout.")
+def plan(spec: Path, picture: Path | None, as_json: bool, **options: Any) -> int:
+    """Predict how training SPEC scales to more ranks.
+
+    Steps are timed on this machine, alone and on all cores, and what ranks send each other; what 64 ranks on
+    machines like this one would take is computed from that: time, what part of it is sending, memory.
+    """
+    from symgrad.cli.measuring import plan_spec
+
+    return plan_spec(spec, picture, as_json, **options)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Write the findings as JSON on stdout.")
 def doctor(as_json: bool) -> int:
     """Examine this machine and installation.

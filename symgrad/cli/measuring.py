@@ -48,6 +48,17 @@ def compare_ways(spec_file: Path, as_json: bool, **options: Any) -> int:
     return _show(comparison, as_json, warnings=warnings_shown())
 
 
+def plan_spec(spec_file: Path, picture: Path | None, as_json: bool, **options: Any) -> int:
+    """Predict how training scales and show the table; a terminal shows meanwhile what is timed."""
+    spec = api.read(spec_file)
+    with stderr().status("reading") as status:
+        found = api.plan(spec, progress=status.update, **options)
+    if picture is not None:
+        found.write_picture(picture)
+        say(f"wrote {picture}")
+    return _show(found, as_json, warnings=warnings_shown())
+
+
 def find_rates(spec_file: Path, picture: Path | None, as_json: bool, **options: Any) -> int:
     """Test learning rates and show what was found; a terminal shows meanwhile what is done."""
     with stderr().status("deriving and compiling"):

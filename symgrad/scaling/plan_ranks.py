@@ -1,0 +1,99 @@
+"""What training on ranks would take, from steps timed on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.benchmark.machine_limits import cpu_name, usable_cores
+from symgrad.benchmark.workload import workload_of
+from symgrad.compiler.loading.cache import cached_module
+from symgrad.errors import SpecError
+from symgrad.judgement.gate import checked_text
+from symgrad.ranks.group_of_ranks import OneOfOne
+from symgrad.scaling.measured_machine import measured
+from symgrad.scaling.scaling_plan import ScalingPlan
+from symgrad.scaling.step_model import Cluster, Machine, PredictedStep, predicted
+from symgrad.spec.expand import expand
+from symgrad.training.preparing import check_shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from symgrad.benchmark.workload import Workload
+    from symgrad.scaling.step_model import Link
+    from symgrad.spec.model import Spec
+
+
+def plan_ranks(
+    spec: Spec,
+    *,
+    ranks: int,
+    ranks_per_machine: int | None,
+    network: Link | None,
+    batch: int | None,
+    is_weak: bool,
+    random: bool,
+    measure: Collection[int],
+    progress: Callable[[str], None],
+) -> ScalingPlan:
+    """Predict the steps of a spec on 1, 2, 4 ... ranks: see `symgrad.api.plan`.
+
+    Raises:
+        SpecError: the spec does not train on batches of rows, or its batches cannot be shared.
+        DataError: the data cannot be used, or steps could not be timed.
+        ModuleError: mpi4py or mpiexec is missing.
+    """
+    model = expand(spec)
+    progress("compiling the module")
+    module = cached_module(spec, checked_text)
+    work = workload_of(model, module, batch=batch, random=random)
+    _demand_steps(work)
+    check_shared(module, spec)
+    _compile_for_ranks(work)
+    cores = usable_cores()
+    machine, real = measured(work, cores, sorted(measure), progress)
+    on_each = ranks_per_machine or (cores if network is not None else max(ranks, cores))
+    return ScalingPlan(
+        name=spec.name,
+        batch=work.batch or 1,
+        is_weak=is_weak,
+        parameters=module.SIZE,
+        vector_bytes=module.SIZE * np.dtype(module.DTYPE).itemsize,
+        cpu=cpu_name(),
+        cores=cores,
+        ranks_per_machine=on_each,
+        network=network,
+        steps=_steps(machine, Cluster(on_each, network), work, _counts(ranks, measure), is_weak),
+        measured=real,
+    )
+
+
+def _demand_steps(work: Workload) -> None:
+    spec = work.model.spec
+    if work.kind != "training step" or work.batch is None:
+        remedy = "give a spec with parameters, a loss and an axis of rows"
+        raise SpecError(
+            f"ranks share the rows of training steps; this is a {work.kind}", at=spec.at, remedy=remedy
+        )
+
+
+def _compile_for_ranks(work: Workload) -> None:
+    """Make one shared step, so that ranks find compiled what they run."""
+    params = work.module.init_params(0)
+    state = work.module.init_state(params)
+    work.module.train_step(params, state, *work.batches(1)[0].values(), comm=OneOfOne())
+
+
+def _counts(ranks: int, measure: Collection[int]) -> list[int]:
+    """1, 2, 4 ... up to so many, and those that are measured."""
+    doubled = (1 << n for n in range(ranks.bit_length()))
+    return sorted({ranks, *doubled, *measure})
+
+
+def _steps(
+    machine: Machine, cluster: Cluster, work: Workload, counts: list[int], is_weak: bool
+) -> tuple[PredictedStep, ...]:
+    vector, batch = work.module.SIZE * np.dtype(work.module.DTYPE).itemsize, work.batch or 1
+    return tuple(predicted(machine, cluster, n, batch * n if is_weak else batch, vector) for n in counts)

@@ -1,0 +1,117 @@
+"""What a shared step takes: computing as it was measured here, and what ranks send each other.
+
+A rank computes the gradient of its rows, which was timed here. Then the vectors are added up: each rank gets
+one stretch of all of them (all-to-all) and hands its sum to all (all-gather). Such exchanges cost what is
+said by Thakur, Rabenseifner & Gropp (2005), "Optimization of collective communication operations in MPICH":
+long messages go one after the other, short ones in log2(ranks) rounds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Link:
+    """What carries messages: seconds for each, and bytes a second of all of a machine's ranks together."""
+
+    latency: float
+    bandwidth: float
+
+    def seconds(self, ranks: int, moved: float) -> float:
+        """One exchange among so many ranks, which moves so many bytes in the busiest machine."""
+        if ranks == 1:
+            return 0.0
+        one_by_one = (ranks - 1) * self.latency + moved / self.bandwidth
+        rounds = math.ceil(math.log2(ranks))
+        return min(one_by_one, rounds * self.latency + moved * rounds / 2 / self.bandwidth)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """This machine, as it was measured with one spec.
+
+    `alone` has the seconds of a step by its number of rows, where one process computes, `crowded` the same
+    where one computes on every core, `memory` the bytes of a process. `plain` is a step of one process
+    that shares nothing. `link` is what ranks of one machine send each other through.
+    """
+
+    cores: int
+    plain: float
+    alone: Mapping[int, float]
+    crowded: Mapping[int, float]
+    memory: Mapping[int, float]
+    link: Link
+
+    def computing(self, rows: float, ranks: int) -> float:
+        """Seconds for so many rows where so many ranks compute on this machine."""
+        share = (min(ranks, self.cores) - 1) / max(self.cores - 1, 1)
+        alone, crowded = (_between(rows, times) for times in (self.alone, self.crowded))
+        return (alone + share * (crowded - alone)) * max(1.0, ranks / self.cores)
+
+    def bytes_of(self, rows: float) -> float:
+        """Memory of a rank that computes so many rows."""
+        return _between(rows, self.memory)
+
+
+def _between(rows: float, measured: Mapping[int, float]) -> float:
+    counts = sorted(measured)
+    return float(np.interp(rows, counts, [measured[count] for count in counts]))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """So many ranks on each machine, and what lies between machines; None: there is one machine."""
+
+    ranks_per_machine: int
+    network: Link | None
+
+
+@dataclass(frozen=True)
+class PredictedStep:
+    """A step of so many ranks on a batch: seconds of computing and of sending, bytes of memory of a rank."""
+
+    ranks: int
+    machines: int
+    batch: int
+    rows: int
+    computing: float
+    sending: float
+    memory: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes."""
+        return self.computing + self.sending
+
+    @property
+    def rows_a_second(self) -> float:
+        """How many rows all ranks learn from in a second."""
+        return self.batch / self.seconds
+
+
+def predicted(machine: Machine, cluster: Cluster, ranks: int, batch: int, vector: int) -> PredictedStep:
+    """A step on a batch of so many rows, whose gradient has so many bytes."""
+    here = min(ranks, cluster.ranks_per_machine)
+    rows = math.ceil(batch / ranks)
+    if ranks == 1:
+        return PredictedStep(1, 1, batch, batch, machine.plain, 0.0, machine.bytes_of(batch))
+    sending = 2 * machine.link.seconds(here, vector * here * (here - 1) / ranks)
+    if cluster.network is not None and here < ranks:
+        sending += 2 * cluster.network.seconds(ranks, vector * here * (ranks - here) / ranks)
+    return PredictedStep(
+        ranks=ranks,
+        machines=math.ceil(ranks / here),
+        batch=batch,
+        rows=rows,
+        computing=machine.computing(rows, here),
+        sending=sending,
+        memory=machine.bytes_of(rows),
+    )
