@@ -832,7 +832,7 @@ def plan(
     spec: SpecSource,
     *,
     ranks: int = 64,
-    bandwidth: str | None = None,
+    bandwidth: str = "10Gb",
     latency: str = "20us",
     ranks_per_machine: int | None = None,
     batch: int | None = None,
@@ -845,9 +845,9 @@ def plan(
 
     Steps are timed here, of one process and of one on every core, of the spec's data or with `random` of
     random rows; and so is what ranks of one machine send each other. Between machines like this one, of so
-    many ranks each (one a core where not said), lie `bandwidth`, as "10Gb", and `latency`; without a
-    bandwidth all ranks are on one machine. Ranks share a batch of the spec's size, or of `batch` rows; `weak`
-    gives each as many. Real steps are timed beside those predicted on as many ranks as `measure` says.
+    many ranks each (one a core where not said), lie `bandwidth` and `latency`. Ranks share a batch of the
+    spec's size, or of `batch` rows; `weak` gives each as many. Real steps of as many ranks of this machine as
+    `measure` says are timed too.
 
     Raises:
         SpecError: the spec does not train on batches of rows, or ranks cannot share these.
@@ -859,16 +859,13 @@ def plan(
     from symgrad.scaling.step_model import Link
 
     most = whole("ranks", ranks, 1)
-    link = None
-    if bandwidth is not None:
-        link = Link(seconds(latency, "latency"), bytes_per_second(bandwidth, "bandwidth"))
     return plan_ranks(
         read(spec),
         ranks=most,
         ranks_per_machine=None
         if ranks_per_machine is None
         else whole("ranks_per_machine", ranks_per_machine, 1),
-        network=link,
+        network=Link(seconds(latency, "latency"), bytes_per_second(bandwidth, "bandwidth")),
         batch=None if batch is None else whole("batch", batch, 1),
         is_weak=weak,
         random=random,

@@ -46,7 +46,7 @@ def bench(spec: Path, as_json: bool, no_peers: bool, **options: Any) -> int:
 @click.option(
     "--ranks", type=click.IntRange(1, 1 << 20), default=64, show_default=True, help="The most ranks."
 )
-@click.option("--bandwidth", metavar="RATE", help="Between machines, as 10Gb or 1.2GB.  [one machine]")
+@click.option("--bandwidth", metavar="RATE", default="10Gb", show_default=True, help="Between machines.")
 @click.option(
     "--latency", metavar="TIME", default="20us", show_default=True, help="Of a message between them."
 )

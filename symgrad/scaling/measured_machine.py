@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from symgrad.errors import DataError
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.runtime.array_archives import write_archive
-from symgrad.scaling.rank_probe import LONG
-from symgrad.scaling.step_model import Link, Machine
+from symgrad.scaling.rank_probe import LONG, SHORT
+from symgrad.scaling.step_model import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,9 +62,9 @@ class Probe:
 
 
 def measured(
-    work: Workload, cores: int, together: Sequence[int], progress: Callable[[str], None]
+    work: Workload, side_by_side: Sequence[int], together: Sequence[int], progress: Callable[[str], None]
 ) -> tuple[Machine, dict[int, float]]:
-    """The machine for this workload, and the seconds of real steps on so many ranks of it.
+    """The machine with so many processes at once, and seconds of real steps on so many ranks.
 
     Raises:
         DataError: steps could not be timed.
@@ -74,23 +74,20 @@ def measured(
     with TemporaryDirectory(prefix="symgrad-plan-") as folder:
         probe = Probe(work, Path(folder))
         probe.write()
-        counts = _rows(work.batch)
         progress("timing steps of one process")
-        alone = probe.found(1, counts, [work.batch])
-        progress(f"timing steps of {cores} processes side by side")
-        crowded = probe.found(max(cores, 2), counts, [])
+        found = {1: probe.found(1, _rows(work.batch), [work.batch])}
+        for ranks in side_by_side:
+            progress(f"timing steps of {ranks} processes side by side")
+            found[ranks] = probe.found(ranks, _rows(work.batch), [])
         real = {}
         for ranks in together:
-            progress(f"timing steps of {ranks} ranks")
-            real[ranks] = next(iter(probe.found(ranks, [], [work.batch])["together"].values()))
-    ranks, link = max(cores, 2), crowded["exchange"]
+            progress(f"timing steps of {ranks} {'rank' if ranks == 1 else 'ranks'}")
+            real[ranks] = probe.found(ranks, [], [work.batch])["together"][str(work.batch)]
     machine = Machine(
-        cores=cores,
-        plain=_by_rows(alone["together"])[work.batch],
-        alone=_by_rows(alone["steps"]),
-        crowded=_by_rows((crowded if cores > 1 else alone)["steps"]),
-        memory=_by_rows(crowded["memory"]),
-        link=link_of(ranks, link["8"], link[str(LONG)]),
+        plain=found[1]["together"][str(work.batch)],
+        side_by_side={ranks: _by_rows(each["steps"]) for ranks, each in found.items()},
+        bandwidth={ranks: _bandwidth(ranks, found[ranks]["exchange"]) for ranks in side_by_side},
+        memory=_by_rows(found[max(found)]["memory"]),
     )
     return machine, real
 
@@ -104,8 +101,7 @@ def _by_rows(found: Mapping[str, float]) -> dict[int, float]:
     return {int(rows): value for rows, value in found.items()}
 
 
-def link_of(ranks: int, short: float, long: float) -> Link:
-    """The link whose two exchanges take so long, of a few bytes and of many."""
-    latency = short / 2 / (ranks - 1).bit_length()
-    rest = max(long / 2 - (ranks - 1) * latency, long / 20)
-    return Link(latency, LONG * (ranks - 1) / rest)
+def _bandwidth(ranks: int, exchange: Mapping[str, float]) -> float:
+    """Bytes a second that all-to-all and all-gather move, which take so long with few bytes and with many."""
+    rest = max(exchange[str(LONG)] - exchange[str(SHORT)], exchange[str(LONG)] / 10)
+    return 2 * LONG * (ranks - 1) / rest

@@ -9,7 +9,7 @@ import numpy as np
 from symgrad.benchmark.machine_limits import cpu_name, usable_cores
 from symgrad.benchmark.workload import workload_of
 from symgrad.compiler.loading.cache import cached_module
-from symgrad.errors import SpecError
+from symgrad.errors import DataError, SpecError
 from symgrad.judgement.gate import checked_text
 from symgrad.ranks.group_of_ranks import OneOfOne
 from symgrad.scaling.measured_machine import measured
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from symgrad.scaling.step_model import Link
     from symgrad.spec.model import Spec
 
+MOST_ON_A_CORE = 4
+
 
 def plan_ranks(
     spec: Spec,
     *,
     ranks: int,
     ranks_per_machine: int | None,
-    network: Link | None,
+    network: Link,
     batch: int | None,
     is_weak: bool,
     random: bool,
@@ -45,6 +47,9 @@ def plan_ranks(
         DataError: the data cannot be used, or steps could not be timed.
         ModuleError: mpi4py or mpiexec is missing.
     """
+    cores = usable_cores()
+    on_each = ranks_per_machine or cores
+    _demand_there(spec, cores, on_each, measure)
     model = expand(spec)
     progress("compiling the module")
     module = cached_module(spec, checked_text)
@@ -52,9 +57,7 @@ def plan_ranks(
     _demand_steps(work)
     check_shared(module, spec)
     _compile_for_ranks(work)
-    cores = usable_cores()
-    machine, real = measured(work, cores, sorted(measure), progress)
-    on_each = ranks_per_machine or (cores if network is not None else max(ranks, cores))
+    machine, real = measured(work, sorted({max(cores, 2), max(on_each, 2)}), sorted(measure), progress)
     return ScalingPlan(
         name=spec.name,
         batch=work.batch or 1,
@@ -68,6 +71,18 @@ def plan_ranks(
         steps=_steps(machine, Cluster(on_each, network), work, _counts(ranks, measure), is_weak),
         measured=real,
     )
+
+
+def _demand_there(spec: Spec, cores: int, on_each: int, measure: Collection[int]) -> None:
+    if on_each > MOST_ON_A_CORE * cores:
+        problem = f"{on_each} ranks on a machine: this one, where steps are timed, has {cores} cores"
+        raise DataError(problem, at=spec.name, remedy=f"at most {MOST_ON_A_CORE * cores} can be tried here")
+    for count in measure:
+        if count > on_each:
+            problem, remedy = f"{count} ranks to measure, {on_each} on a machine", "this is one machine"
+            raise DataError(
+                problem, at=spec.name, remedy=f"{remedy}; --ranks-per-machine {count} plans so many"
+            )
 
 
 def _demand_steps(work: Workload) -> None:

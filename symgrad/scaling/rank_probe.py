@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 LONG = 1 << 23
 """Bytes of the messages that bandwidth is measured with."""
+SHORT = 8
 _LEAST, _REPEATS, _MOST_STEPS = 0.03, 7, 30
 
 
 def main(folder: Path) -> None:
     """Time what `asked.json` says, and leave what was found in `found.json`.
 
-    Steps of each number of rows are timed on all ranks at once, each for itself, `real` ones together.
+    Steps of each number of rows are timed on all ranks at once, each for itself but in step with the others;
+    those of `together` are real ones.
     """
     asked = json.loads((folder / "asked.json").read_text())
     module, comm = load(asked["module"]), world()
@@ -35,9 +37,10 @@ def main(folder: Path) -> None:
         arrays = [stored[name] for name in (*module.INPUTS, *module.TARGETS)]
     found: dict[str, Any] = {"steps": {}, "memory": {}}
     if comm is not None:
-        found["exchange"] = {size: _exchange(comm, size) for size in (8, LONG)}
+        found["exchange"] = {size: _exchange(comm, size) for size in (SHORT, LONG)}
+    in_step = OneOfOne() if comm is None else _InStep(comm)
     for rows in sorted(asked["rows"]):
-        found["steps"][rows] = _timed(comm, _steps(module, arrays, asked["batched"], rows, OneOfOne()))
+        found["steps"][rows] = _timed(comm, _steps(module, arrays, asked["batched"], rows, in_step))
         found["memory"][rows] = _resident()
     for rows in asked["together"]:
         found.setdefault("together", {})[rows] = _timed(
@@ -45,6 +48,19 @@ def main(folder: Path) -> None:
         )
     if comm is None or comm.Get_rank() == 0:
         (folder / "found.json").write_text(json.dumps(found))
+
+
+class _InStep(OneOfOne):
+    """A rank by itself that meets the others where real ones exchange what they have."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = comm
+        self.few, self.taken = np.zeros(comm.Get_size()), np.zeros(comm.Get_size())
+
+    def Allgather(self, sent: Any, taken: Any) -> None:
+        """What it sent itself, when all have come."""
+        self.comm.Alltoall(self.few, self.taken)
+        super().Allgather(sent, taken)
 
 
 def _steps(

@@ -40,6 +40,7 @@ def scaling_figure(plan: Scaled) -> Any:
         axes.set_xticks([step.ranks for step in plan.steps])
         axes.xaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
         axes.set_xlabel("ranks")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
@@ -53,10 +54,10 @@ def _draw_speed(axes: Any, plan: Scaled) -> None:
     axes.plot(
         ranks, [plan.speed_up(s) for s in plan.steps], "o-", color=TRAINING, markersize=4, label="predicted"
     )
-    if plan.measured:
-        real = [(s.ranks, plan.speed_up(s) * s.seconds / plan.measured[s.ranks]) for s in plan.steps
-                if s.ranks in plan.measured]  # fmt: skip
-        axes.plot(*zip(*real, strict=True), "x", color=VALIDATION, markersize=8, label="measured here")
+    real = [s for s in plan.steps if s.ranks in plan.measured]
+    if real:
+        speeds = [plan.speed_up(s) * s.seconds / plan.measured[s.ranks] for s in real]
+        axes.plot([s.ranks for s in real], speeds, "x", color=VALIDATION, markersize=8, label="measured here")
     axes.set_yscale("log", base=2)
     axes.set_ylabel("speed-up")
 

@@ -42,7 +42,7 @@ class ScalingPlan(Displayed):
     cpu: str
     cores: int
     ranks_per_machine: int
-    network: Link | None
+    network: Link
     steps: tuple[PredictedStep, ...]
     measured: Mapping[int, float]
 
@@ -84,8 +84,6 @@ class ScalingPlan(Displayed):
         )
 
     def _between(self) -> str:
-        if self.network is None:
-            return "all ranks on one such machine"
         rate, latency = f"{amount(self.network.bandwidth)}B/s", duration(self.network.latency)
         return f"{self.ranks_per_machine} ranks on each such machine, {rate} and {latency} between them"
 
@@ -135,7 +133,7 @@ class ScalingPlan(Displayed):
             "parameters": self.parameters,
             "gradient_bytes": self.vector_bytes,
             "machine": {"cpu": self.cpu, "cores": self.cores, "ranks": self.ranks_per_machine},
-            "network": None if self.network is None else asdict(self.network),
+            "network": asdict(self.network),
             "steps": [self._step(step) for step in self.steps],
             "fastest": self.fastest.ranks,
             "last_efficient": self.last_efficient.ranks,

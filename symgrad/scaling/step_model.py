@@ -1,9 +1,9 @@
 """What a shared step takes: computing as it was measured here, and what ranks send each other.
 
-A rank computes the gradient of its rows, which was timed here. Then the vectors are added up: each rank gets
-one stretch of all of them (all-to-all) and hands its sum to all (all-gather). Such exchanges cost what is
-said by Thakur, Rabenseifner & Gropp (2005), "Optimization of collective communication operations in MPICH":
-long messages go one after the other, short ones in log2(ranks) rounds.
+A rank computes the gradient of its rows, which was timed here, and waits for the slowest. Then the vectors
+are added up: each rank gets one stretch of all of them (all-to-all) and hands its sum to all (all-gather).
+Such exchanges cost what Thakur, Rabenseifner & Gropp (2005), "Optimization of collective communication
+operations in MPICH", say: long messages go one after the other, short ones in log2(ranks) rounds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Link:
-    """What carries messages: seconds for each, and bytes a second of all of a machine's ranks together."""
+    """What carries messages between machines: seconds for each, and bytes a second of each machine."""
 
     latency: float
     bandwidth: float
@@ -38,40 +38,40 @@ class Link:
 class Machine:
     """This machine, as it was measured with one spec.
 
-    `alone` has the seconds of a step by its number of rows, where one process computes, `crowded` the same
-    where one computes on every core, `memory` the bytes of a process. `plain` is a step of one process
-    that shares nothing. `link` is what ranks of one machine send each other through.
+    `side_by_side` has, by the number of processes that compute in step with each other, the seconds of a
+    step by its number of rows; `bandwidth` the bytes a second that as many send each other. `memory` is the
+    bytes of a process by its rows, `plain` a step of one process that shares nothing.
     """
 
-    cores: int
     plain: float
-    alone: Mapping[int, float]
-    crowded: Mapping[int, float]
+    side_by_side: Mapping[int, Mapping[int, float]]
+    bandwidth: Mapping[int, float]
     memory: Mapping[int, float]
-    link: Link
 
     def computing(self, rows: float, ranks: int) -> float:
-        """Seconds for so many rows where so many ranks compute on this machine."""
-        share = (min(ranks, self.cores) - 1) / max(self.cores - 1, 1)
-        alone, crowded = (_between(rows, times) for times in (self.alone, self.crowded))
-        return (alone + share * (crowded - alone)) * max(1.0, ranks / self.cores)
+        """Seconds for so many rows where so many ranks compute on this machine, and wait for each other."""
+        return _between(ranks, {n: _between(rows, times) for n, times in self.side_by_side.items()})
+
+    def sending(self, ranks: int, moved: float) -> float:
+        """Seconds of so many bytes among so many ranks of this machine."""
+        return moved / _between(ranks, self.bandwidth)
 
     def bytes_of(self, rows: float) -> float:
         """Memory of a rank that computes so many rows."""
         return _between(rows, self.memory)
 
 
-def _between(rows: float, measured: Mapping[int, float]) -> float:
+def _between(number: float, measured: Mapping[int, float]) -> float:
     counts = sorted(measured)
-    return float(np.interp(rows, counts, [measured[count] for count in counts]))
+    return float(np.interp(number, counts, [measured[count] for count in counts]))
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """So many ranks on each machine, and what lies between machines; None: there is one machine."""
+    """So many ranks on each machine, and what lies between machines."""
 
     ranks_per_machine: int
-    network: Link | None
+    network: Link
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def predicted(machine: Machine, cluster: Cluster, ranks: int, batch: int, vector
     rows = math.ceil(batch / ranks)
     if ranks == 1:
         return PredictedStep(1, 1, batch, batch, machine.plain, 0.0, machine.bytes_of(batch))
-    sending = 2 * machine.link.seconds(here, vector * here * (here - 1) / ranks)
-    if cluster.network is not None and here < ranks:
+    sending = 2 * machine.sending(here, vector * here * (here - 1) / ranks)
+    if here < ranks:
         sending += 2 * cluster.network.seconds(ranks, vector * here * (ranks - here) / ranks)
     return PredictedStep(
         ranks=ranks,

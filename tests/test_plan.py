@@ -1,0 +1,140 @@
+"""`symgrad plan`: what more ranks would take."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import symgrad as sg
+from symgrad.cli.commands import main
+from symgrad.errors import DataError, SymgradError
+from symgrad.scaling.quantities import bytes_per_second, seconds
+from symgrad.scaling.step_model import Cluster, Link, Machine, predicted
+
+LINE = Path(__file__).parent.parent / "examples" / "linear_regression.yaml"
+MACHINE = Machine(
+    plain=0.9,
+    side_by_side={1: {1: 0.1, 8: 0.8}, 2: {1: 0.2, 8: 1.0}},
+    bandwidth={2: 1000.0},
+    memory={1: 50.0, 8: 120.0},
+)
+CLUSTER = Cluster(ranks_per_machine=2, network=Link(latency=0.01, bandwidth=100.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("10Gb", 1.25e9),
+        ("10 Gbit/s", 1.25e9),
+        ("1.2GB/s", 1.2e9),
+        ("100Mbps", 1.25e7),
+        ("8b", 1.0),
+        ("1e3B", 1e3),
+    ],
+)
+def test_rates(text: str, rate: float) -> None:
+    assert math.isclose(bytes_per_second(text, "x"), rate)
+
+
+@pytest.mark.parametrize(("text", "time"), [("20us", 2e-5), ("1.5 µs", 1.5e-6), ("0.1ms", 1e-4), ("2s", 2.0)])
+def test_times(text: str, time: float) -> None:
+    assert math.isclose(seconds(text, "x"), time)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10", "Gb", "-1Gb", "0Gb", "1..2Gb", "1e999Gb", "nanGb", "10Xb", "10 G b"]
+)
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(DataError, match="is no rate"):
+        bytes_per_second(text, "bandwidth")
+
+
+@pytest.mark.parametrize("text", ["", "20", "us", "-1us", "0s", "1e999s", "1h", "10Gb"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(DataError, match="is no time"):
+        seconds(text, "latency")
+
+
+def test_one_process_shares_nothing() -> None:
+    step = predicted(MACHINE, CLUSTER, 1, 8, 400)
+    assert (step.seconds, step.sending, step.rows, step.memory) == (0.9, 0.0, 8, 120.0)
+
+
+def test_ranks_of_one_machine_send_each_other_what_they_lack() -> None:
+    """Each of 2 needs the other's half of 400 bytes, and then its sum: 400 bytes an exchange of all."""
+    step = predicted(MACHINE, CLUSTER, 2, 8, 400)
+    assert (step.machines, step.rows) == (1, 4)
+    assert math.isclose(step.computing, 0.2 + 3 / 7 * 0.8)
+    assert math.isclose(step.sending, 2 * 400 / 1000)
+    assert math.isclose(step.memory, 80.0)
+
+
+def test_machines_send_each_other_the_rest() -> None:
+    """Each of the 2 ranks on a machine hands 6 others a stretch of 50 bytes."""
+    step = predicted(MACHINE, CLUSTER, 8, 16, 400)
+    assert (step.machines, step.rows) == (4, 2)
+    inside, long, short = 2 * 50 / 1000, 7 * 0.01 + 2 * 6 * 50 / 100, 3 * 0.01 + 2 * 6 * 50 * 3 / 2 / 100
+    assert math.isclose(step.sending, 2 * (inside + min(long, short)))
+    quick = Cluster(2, Link(latency=10.0, bandwidth=100.0))
+    assert math.isclose(predicted(MACHINE, quick, 8, 16, 400).sending, 2 * (inside + 3 * 10 + 9))
+
+
+def test_a_plan_beside_real_steps(tmp_path: Path) -> None:
+    """Two real ranks are timed; the numbers of a plan fit each other."""
+    picture = tmp_path / "plan.png"
+    options = ["--ranks", "6", "--ranks-per-machine", "2", "--batch", "12", "--random", "--measure", "2"]
+    answer = CliRunner().invoke(main, ["plan", str(LINE), *options, "--json", "--picture", str(picture)])
+    assert answer.exit_code == 0, answer.output
+    found: dict[str, Any] = json.loads(answer.stdout)
+    steps = found["steps"]
+    assert [step["ranks"] for step in steps] == [1, 2, 4, 6]
+    assert [step["machines"] for step in steps] == [1, 1, 2, 3]
+    assert [step["rows"] for step in steps] == [12, 6, 3, 2]
+    assert [step["measured_seconds"] is not None for step in steps] == [False, True, False, False]
+    assert all(step["computing"] > 0 and step["memory"] > 1e7 for step in steps)
+    assert steps[0]["sending"] == 0 < steps[1]["sending"] < steps[2]["sending"]
+    for step in steps:
+        assert math.isclose(step["seconds"], step["computing"] + step["sending"])
+        assert math.isclose(step["efficiency"] * step["ranks"], steps[0]["seconds"] / step["seconds"])
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ranks": 0}, "ranks is 0"),
+        ({"bandwidth": "fast"}, "'fast' is no rate"),
+        ({"latency": "soon"}, "'soon' is no time"),
+        ({"ranks_per_machine": 10**6}, "ranks on a machine: this one, where steps are timed, has"),
+        ({"ranks_per_machine": 1, "measure": [2]}, "2 ranks to measure, 1 on a machine"),
+        ({"batch": 10**9}, "a batch of 1000000000 rows"),
+    ],
+)
+def test_what_cannot_be_meant(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SymgradError, match=said):
+        sg.plan(LINE, **options)
+
+
+COUPLED = {
+    "name": "coupled",
+    "inputs": {"x": ["batch", 3]},
+    "targets": {"t": ["batch", 3]},
+    "layers": ["dense(3)", "batch_norm(momentum=false)"],
+    "loss": "mse",
+}
+
+
+def test_rows_that_know_of_each_other() -> None:
+    with pytest.raises(SymgradError, match="ranks cannot share the rows of a batch"):
+        sg.plan(COUPLED)
+
+
+def test_what_trains_nothing() -> None:
+    forward = {"name": "f", "inputs": {"x": ["batch", 3]}, "layers": ["dense(2)"]}
+    with pytest.raises(SymgradError, match="this is a forward pass"):
+        sg.plan(forward)
