@@ -14,10 +14,10 @@ import symgrad as sg
 from symgrad.cli.commands import main
 from symgrad.errors import DataError, SymgradError
 from symgrad.scaling.quantities import bytes_per_second, seconds
-from symgrad.scaling.step_model import Cluster, Link, Machine, predicted
+from symgrad.scaling.step_model import Cluster, Link, TimedMachine, predicted
 
 LINE = Path(__file__).parent.parent / "examples" / "linear_regression.yaml"
-MACHINE = Machine(
+MACHINE = TimedMachine(
     plain=0.9,
     side_by_side={1: {1: 0.1, 8: 0.8}, 2: {1: 0.2, 8: 1.0}},
     bandwidth={2: 1000.0},

@@ -14,7 +14,7 @@ from symgrad.errors import DataError
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.runtime.array_archives import write_archive
 from symgrad.scaling.rank_probe import LONG, SHORT
-from symgrad.scaling.step_model import Machine
+from symgrad.scaling.step_model import TimedMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Probe:
+class RankProbe:
     """Runs that time steps of a workload's module, each on so many ranks of this machine."""
 
     work: Workload
@@ -63,7 +63,7 @@ class Probe:
 
 def measured(
     work: Workload, side_by_side: Sequence[int], together: Sequence[int], progress: Callable[[str], None]
-) -> tuple[Machine, dict[int, float]]:
+) -> tuple[TimedMachine, dict[int, float]]:
     """The machine with so many processes at once, and seconds of real steps on so many ranks.
 
     Raises:
@@ -72,7 +72,7 @@ def measured(
     """
     assert work.batch is not None, "ranks share rows"  # noqa: S101
     with TemporaryDirectory(prefix="symgrad-plan-") as folder:
-        probe = Probe(work, Path(folder))
+        probe = RankProbe(work, Path(folder))
         probe.write()
         progress("timing steps of one process")
         found = {1: probe.found(1, _rows(work.batch), [work.batch])}
@@ -83,7 +83,7 @@ def measured(
         for ranks in together:
             progress(f"timing steps of {ranks} {'rank' if ranks == 1 else 'ranks'}")
             real[ranks] = probe.found(ranks, [], [work.batch])["together"][str(work.batch)]
-    machine = Machine(
+    machine = TimedMachine(
         plain=found[1]["together"][str(work.batch)],
         side_by_side={ranks: _by_rows(each["steps"]) for ranks, each in found.items()},
         bandwidth={ranks: _bandwidth(ranks, found[ranks]["exchange"]) for ranks in side_by_side},

@@ -14,7 +14,7 @@ from symgrad.judgement.gate import checked_text
 from symgrad.ranks.group_of_ranks import OneOfOne
 from symgrad.scaling.measured_machine import measured
 from symgrad.scaling.scaling_plan import ScalingPlan
-from symgrad.scaling.step_model import Cluster, Machine, PredictedStep, predicted
+from symgrad.scaling.step_model import Cluster, PredictedStep, TimedMachine, predicted
 from symgrad.spec.expand import expand
 from symgrad.training.preparing import check_shared
 
@@ -108,7 +108,7 @@ def _counts(ranks: int, measure: Collection[int]) -> list[int]:
 
 
 def _steps(
-    machine: Machine, cluster: Cluster, work: Workload, counts: list[int], is_weak: bool
+    machine: TimedMachine, cluster: Cluster, work: Workload, counts: list[int], is_weak: bool
 ) -> tuple[PredictedStep, ...]:
     vector, batch = work.module.SIZE * np.dtype(work.module.DTYPE).itemsize, work.batch or 1
     return tuple(predicted(machine, cluster, n, batch * n if is_weak else batch, vector) for n in counts)

@@ -35,7 +35,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Machine:
+class TimedMachine:
     """This machine, as it was measured with one spec.
 
     `side_by_side` has, by the number of processes that compute in step with each other, the seconds of a
@@ -97,7 +97,7 @@ class PredictedStep:
         return self.batch / self.seconds
 
 
-def predicted(machine: Machine, cluster: Cluster, ranks: int, batch: int, vector: int) -> PredictedStep:
+def predicted(machine: TimedMachine, cluster: Cluster, ranks: int, batch: int, vector: int) -> PredictedStep:
     """A step on a batch of so many rows, whose gradient has so many bytes."""
     here = min(ranks, cluster.ranks_per_machine)
     rows = math.ceil(batch / ranks)
