@@ -35,6 +35,7 @@ from symgrad.compiler.planning.plan import (
     Step,
 )
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
+from symgrad.passes.memory.fed_steps import feeding
 from symgrad.passes.recurrences import Recurrence, in_order
 from symgrad.passes.scattering.tilings import moves_alone
 
@@ -120,8 +121,9 @@ def steps_by_rows(
     between: list[Equation] = []
     for part in in_order(program, equations, made):
         if isinstance(part, Recurrence):
-            yield from _steps_between(program, between)
-            yield _steps_of(program, part)
+            fed = feeding(program, part, between)
+            yield from _steps_between(program, [e for e in between if e.target not in fed.steps])
+            yield _steps_of(program, fed)
             between = []
         else:
             between.append(part)
@@ -152,8 +154,15 @@ def _loop_of(recurrence: Recurrence, equation: Equation) -> Loop:
 
 
 def _handing_on(program: Program, recurrence: Recurrence, nest: LoopNest) -> LoopNest:
-    carried = tuple(program.tensor[name] for name in recurrence.carried)
-    return replace(nest, carried=carried, back=recurrence.back)
+    """The nest with what it hands on: what is carried two steps first, which reads what is carried one."""
+    behind = sorted(recurrence.carried, key=lambda name: -_steps_carried(program, name))
+    return replace(nest, carried=tuple(program.tensor[name] for name in behind), back=recurrence.back)
+
+
+def _steps_carried(program: Program, name: str) -> int:
+    """How many steps a tensor is carried, which may be handed on by others that are carried."""
+    carried = program.carried.get(name)
+    return 0 if carried is None else 1 + _steps_carried(program, carried.source)
 
 
 def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:

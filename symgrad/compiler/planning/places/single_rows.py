@@ -1,7 +1,8 @@
 """Tensors of which a nest over rows needs one row at a time: the next row lies where the last one did.
 
 A copy of windows that is multiplied in the same turn of the loop over rows is one. Its row stays in the
-cache, whatever the number of rows. So are the values that each part of a recurrence makes and needs alone.
+cache, whatever the number of rows. So are the values that each part of a recurrence makes and needs alone,
+and what a recurrence hands from each step to the next, if nothing needs it later.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def held_by_rows(program: Program, phases: Iterable[Phase]) -> frozenset[str]:
 def _rows_of(program: Program, nest: LoopNest) -> Iterator[str]:
     if len(nest.loops) != 1 or not any(isinstance(part, LoopNest) for part in nest.body):
         return
-    yield from _of_parts(program, nest) if nest.loops[0].axis.of_parts else ()
+    yield from _handed_on(program, nest)
     for equation in nest.equations:
         tensor = program.tensor[equation.target]
         is_alone = tensor.kind in _HIDDEN and tensor.name not in program.results
@@ -48,14 +49,16 @@ def _rows_of(program: Program, nest: LoopNest) -> Iterator[str]:
             yield tensor.name
 
 
-def _of_parts(program: Program, nest: LoopNest) -> Iterator[str]:
-    """What recurrences in each part carry from step to step, and what all of them carry on."""
+def _handed_on(program: Program, nest: LoopNest) -> Iterator[str]:
+    """What is carried from step to step, in each part too if there are parts, and what that is made of."""
     for tensor in nest.all_carried:
-        source = program.tensor[program.carried[tensor.name].source]
+        carried = program.carried[tensor.name]
+        source = program.tensor[carried.source]
         is_made_here = source.name in {e.target for e in nest.equations} - program.asked_for
         if is_made_here and source.kind in _HIDDEN and _stays(program, nest, source):
             yield source.name
-        if tensor not in nest.carried and _stays(program, nest, tensor):
+        counts_turns = tensor not in nest.carried or carried.along == 0
+        if counts_turns and _stays(program, nest, tensor):
             yield tensor.name
 
 
