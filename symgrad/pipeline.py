@@ -36,6 +36,7 @@ from symgrad.passes.memory.orders import with_memory_orders
 from symgrad.passes.memory.recurrent_parts import check_parts, steps_as_parts, with_parts
 from symgrad.passes.memory.steps_first import with_steps_first
 from symgrad.passes.memory.turned_factors import with_turned_factors
+from symgrad.passes.memory.values_again import with_values_again
 from symgrad.passes.recurrences import check_recurrences
 from symgrad.passes.rounding.centring import centred_twice
 from symgrad.passes.rounding.factor_orders import with_factor_orders
@@ -189,9 +190,14 @@ class Stages:
         return with_factor_orders(self.stable_roots, self.model.spec.dtype)
 
     @stage("Program → Program")
+    def again(self) -> Program:
+        """Values of a recurrence computed again on its way back where their slope is, and not kept."""
+        return with_values_again(self.in_order)
+
+    @stage("Program → Program")
     def laid_out(self) -> Program:
         """Axes of values in the order of what they are made of; steps of recurrences first."""
-        return with_steps_first(with_memory_orders(self.in_order))
+        return with_steps_first(with_memory_orders(self.again))
 
     @stage("Program → Program")
     def in_parts(self) -> Program:
