@@ -609,6 +609,8 @@ def sweep(
     """
     from symgrad.sweeping.sweep import WhoWorks, begin_sweep, resume_sweep
 
+    if not (dask is None or isinstance(dask, str)):
+        raise SymgradError(f"dask is a {type(dask).__name__}", remedy="expected an address: tcp://host:8786")
     if workers is not None and dask is not None:
         raise SymgradError("workers beside dask", remedy="a scheduler has the workers that were started")
     who = WhoWorks(None if workers is None else whole("workers", workers, 1), dask)
@@ -639,12 +641,20 @@ def sweep(
         sampler=one_of("sampler", "grid" if sampler is None else sampler, ("grid", "random", "tpe")),
         trials=trials,
         seed=whole("seed", 0 if seed is None else seed, 0),
-        data=None if data is None else Path(data),
+        data=None if data is None else _data_file(data),
         threads=whole("threads", 1 if threads is None else threads, 1),
         out=Path("sweeps") / spec.name if out is None else Path(out),
         who=who,
         progress=progress,
     )
+
+
+def _data_file(data: object) -> Path:
+    """Raises DataError for rows that are in no file: other processes read them."""
+    if not isinstance(data, str | os.PathLike):
+        remedy = "write them to a file, such as an .npz or .parquet"
+        raise DataError(f"the data are a {type(data).__name__} in memory", at="data", remedy=remedy)
+    return Path(data).absolute()
 
 
 def _resumed(

@@ -23,7 +23,11 @@ from symgrad.cli import main
 from symgrad.sweeping import sweep as entry
 from symgrad.sweeping import sweep_result
 from symgrad.sweeping.sweep_journal import JOURNAL, read_journal
+from symgrad.sweeping.sweep_metrics import SweepMetric
+from symgrad.sweeping.sweep_result import Sweep, in_order
+from symgrad.sweeping.varied.sweep_axes import ListedValues, ValueRange
 from symgrad.sweeping.working import joblib_workers
+from symgrad.sweeping.working.sweep_trial import TrialRow
 from symgrad.training.run_folder import run_folder
 
 if TYPE_CHECKING:
@@ -312,3 +316,55 @@ def by_itself(values: dict[str, Any], place: Path) -> Any:
     """A training of a spec with these values, and with nothing of sweeps in it."""
     spec, module = built(values["optimizer.learning_rate"], values["layers.0.units"])
     return sg.train(spec, module, data=place / "tiny.csv", seed=values["seed"], progress=False)
+
+
+def drawn_axis(rng: random.Random, path: str) -> Any:
+    """An axis of some kind: numbers, words, truths, lists, ranges, or one value."""
+    kinds: list[Any] = [
+        ListedValues(path, tuple(rng.sample(range(-5, 50), rng.randrange(1, 7)))),
+        ListedValues(path, (True, False, None)),
+        ListedValues(path, ("adam", "sgd(learning_rate=0.1, weight_decay=$x_1$)")),
+        ListedValues(path, (32, "full")),
+        ListedValues(path, ([], ["W1"])),
+        ValueRange(path, 1e-4, 1.0, True, False),
+        ValueRange(path, 1, 64, False, True),
+        ListedValues(path, (5,)),
+    ]
+    return rng.choice(kinds)
+
+
+def test_whatever_was_found_is_drawn_and_written(tmp_path: Path) -> None:
+    """Values of every kind, trials of which some, one or none has a value."""
+    rng = random.Random(SEED)
+    for number in range(12):
+        axes = tuple(drawn_axis(rng, f"optimizer.a{k}") for k in range(number % 4 + 1))
+        rows = []
+        for trial in range(rng.choice([1, 2, 30])):
+            found = {0: 10 ** rng.uniform(-6, 6), 1: rng.gauss(0, 1) if trial == 0 else None}
+            value = found.get(number % 5, 0.5 if number % 2 else None)
+            values = {axis.path: axis.at(rng.random()) for axis in axes}
+            state: Any = "diverged" if value is None else "finished"
+            numbers = {} if value is None else {"held_out_loss": value}
+            rows.append(TrialRow(trial, values, state, value, numbers, "", 1.0, 1, "here"))
+        metric = SweepMetric("held_out_loss", rng.choice(["minimize", "maximize"]))
+        sweep = Sweep("net_$a$", axes, metric, in_order(rows, metric), len(rows), tmp_path)
+        for name in ("s.svg", "s.csv", "s.parquet", "s.json"):
+            write = sweep.write_picture if name == "s.svg" else sweep.write_csv
+            write(tmp_path / name)
+            assert (tmp_path / name).stat().st_size
+        assert str(sweep).startswith(f"net_$a$: {len(rows)} trial")
+        assert json.dumps(sweep.as_dict(), allow_nan=False)
+        assert (tmp_path / "s.csv").read_text().count("\n") == len(rows) + 1
+
+
+def test_the_best_mean_of_seeds_is_told(place: Path, tmp_path: Path, imagined: Any) -> None:
+    found = swept(place, tmp_path / "s", over={"optimizer.learning_rate": "0.2,0.4,1.6", "seed": "0..2"})
+    said = "best mean of 3 seeds: optimizer.learning_rate=0.2: 1, standard deviation 1"
+    assert said in str(found)
+    found = swept(place, tmp_path / "t", over={"seed": "0..2"})
+    assert "best mean" not in str(found)
+
+
+def test_rows_that_are_in_no_file_are_refused(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(sg.DataError, match="the data are a dict in memory; write them to a file"):
+        swept(place, tmp_path / "s", data={"x": [1.0], "t": [2.0]})

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from symgrad.sweeping.working.sweep_trial import TrialRow
 
 BEST, NOTE = "best", "trial.json"
+_NEW, _OLD = ".best.part", ".best.before"
+SCRATCH = ".trials"
+"""Where processes of this machine put the files of runs that may be the best."""
 
 
 def is_before(row: TrialRow, other: TrialRow | None, metric: SweepMetric) -> bool:
@@ -38,9 +41,15 @@ def best_of(rows: Iterable[TrialRow], metric: SweepMetric) -> TrialRow | None:
     return best
 
 
+def clear(folder: Path) -> None:
+    """Remove what processes left that were killed."""
+    for left in (SCRATCH, _NEW, _OLD):
+        shutil.rmtree(folder / left, ignore_errors=True)
+
+
 def keep_best(folder: Path, row: TrialRow, files: Mapping[str, bytes]) -> None:
     """Put the files of a run in place of those of the best before. Raises DataError when that fails."""
-    new, old, place = folder / ".best.part", folder / ".best.before", folder / BEST
+    new, old, place = folder / _NEW, folder / _OLD, folder / BEST
     note = {"trial": row.number, "values": {path: shown(value) for path, value in row.values.items()}}
     try:
         for left in (new, old):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.sweeping.best_run import best_of, is_before, keep_best, kept_best
+from symgrad.sweeping.best_run import SCRATCH, best_of, is_before, keep_best, kept_best
 from symgrad.sweeping.sweep_journal import append_row
 from symgrad.sweeping.varied.structures import Structures
 from symgrad.sweeping.working.sweep_trial import TrialOrder, TrialOutcome, TrialRow
@@ -79,7 +79,7 @@ class SweepLoop:
                 data=self.plan.data,
                 threads=self.plan.threads,
                 to_beat=None if self.best is None else self.best.value,
-                at_node=self.at_node,
+                scratch=None if self.at_node else self.folder.absolute() / SCRATCH,
             )
 
     def _record(self, number: int, outcome: TrialOutcome, attempts: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from symgrad.compiler.loading.sources import sources_digest
 from symgrad.errors import DataError, DataWarning, SpecError, SymgradError, warn
-from symgrad.sweeping.best_run import best_of
+from symgrad.sweeping.best_run import best_of, clear
 from symgrad.sweeping.run_sweep import SweepLoop, trials_made
 from symgrad.sweeping.sampling.samplers import GridSampler, RandomSampler, number_of_trials
 from symgrad.sweeping.sampling.tpe_sampler import TpeSampler, demand_optuna
@@ -76,6 +76,8 @@ def begin_sweep(
         DataError: the data do not fit; the folder holds a sweep or cannot be written.
         ModuleError: a package is missing.
     """
+    if spec.path is not None:  # workers elsewhere stand in other folders
+        spec = replace(spec, path=spec.path.absolute())
     axes = axes_of(over)
     total = number_of_trials(axes, sampler, trials)
     if sampler == "tpe":
@@ -129,6 +131,7 @@ def _more_trials(plan: SweepPlan, trials: int) -> int:
 
 def _made(content: JournalContent, folder: Path, workers: Workers, who: WhoWorks, *, progress: bool) -> Sweep:
     plan = content.plan
+    clear(folder)
     made = trials_made(plan, folder, content.rows)
     shown = shown_trials(plan.metric, plan.trials, len(made), best_of(made.values(), plan.metric))
     notes: tuple[str, ...] = ()
@@ -139,6 +142,7 @@ def _made(content: JournalContent, folder: Path, workers: Workers, who: WhoWorks
             loop.run(workers)
         except KeyboardInterrupt:
             notes = ("interrupted",)
+    clear(folder)
     rows = in_order(loop.rows.values(), plan.metric)
     return written(Sweep(plan.spec.name, plan.axes, plan.metric, rows, plan.trials, folder, notes=notes))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from symgrad.sweeping.varied.sweep_axes import ListedValues, short_names, shown, varied
+from symgrad.sweeping.varied.sweep_axes import ListedValues, ValueRange, short_names, shown, varied
 from symgrad.training.records.plot import QUIET, TRAINING, VALIDATION, spans_a_wide_range
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 2_000
 """So many of the best trials are drawn as lines."""
+_LONGEST = 22
+"""Longer words are cut."""
 _FEW_CELLS = 120
 """A map of no more cells bears their numbers."""
 
@@ -69,15 +71,14 @@ class _Scale:
     def __init__(self, axis: SweepAxis, name: str, rows: Sequence[TrialRow]) -> None:
         self.path, self.name = axis.path, name
         self.found = [row.values[axis.path] for row in rows]
-        listed = list(axis.values) if isinstance(axis, ListedValues) else []
-        numbers = [
-            v for v in (listed or self.found) if isinstance(v, int | float) and not isinstance(v, bool)
-        ]
-        self.is_numeric = len(numbers) == len(listed or self.found) and len(set(numbers)) > 1
-        self.values: list[Any] = sorted(set(numbers)) if self.is_numeric else listed
-        self.is_listed = bool(listed)
-        evenly = isinstance(axis, ListedValues) and _is_geometric(self.values) if self.is_numeric else False
-        self.is_log = self.is_numeric and (evenly or getattr(axis, "log", False))
+        self.is_listed = isinstance(axis, ListedValues)
+        values = list(axis.values) if isinstance(axis, ListedValues) else [*axis.ends, *self.found]
+        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        self.is_numeric = len(numbers) == len(values) and len(set(numbers)) > 1
+        self.values: list[Any] = sorted(set(numbers)) if self.is_numeric else values
+        self.is_log = (
+            axis.log if isinstance(axis, ValueRange) else self.is_numeric and _is_geometric(self.values)
+        )
 
     def places(self) -> NDArray[Any]:
         """Where the values of all trials stand: the numbers themselves, or the numbers of words."""
@@ -122,7 +123,10 @@ def _is_log(values: NDArray[Any]) -> bool:
 
 
 def _label(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else shown(value)
+    """A value in few characters, none of which is mathematics to matplotlib."""
+    text = f"{value:.3g}" if isinstance(value, float) else shown(value)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text.replace("$", r"\$")
 
 
 def _draw_curve(axes: Any, scale: _Scale, metric: SweepMetric, rows: Sequence[TrialRow]) -> None:
@@ -142,7 +146,7 @@ def _draw_curve(axes: Any, scale: _Scale, metric: SweepMetric, rows: Sequence[Tr
     if scale.is_log:
         axes.set_xscale("log")
     elif not scale.is_numeric:
-        axes.set_xticks(range(len(scale.values)), [shown(value) for value in scale.values])
+        axes.set_xticks(range(len(scale.values)), list(map(_label, scale.values)))
     if _is_log(values):
         axes.set_yscale("log")
     axes.set_xlabel(scale.path, parse_math=False)

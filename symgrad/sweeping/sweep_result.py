@@ -19,6 +19,7 @@ from symgrad.plain_text import plain_text
 from symgrad.prediction.tables import write_table
 from symgrad.sweeping.best_run import BEST
 from symgrad.sweeping.sweep_picture import sweep_figure
+from symgrad.sweeping.varied.dotted_entries import full_path
 from symgrad.sweeping.varied.sweep_axes import short_names, shown, varied
 from symgrad.training.records.plot import figure_svg, write_figure
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 """So many of the best trials are written out."""
 PICTURE = "trials.png"
+SEED = "train.seed"
 _TABLES = ("trials.csv", "trials.parquet")
 
 
@@ -107,9 +109,33 @@ class Sweep(Displayed):
         if self.best is not None:
             values = ", ".join(f"{path}={shown(value)}" for path, value in self.best.values.items())
             lines.append(f"best: {values}")
+        lines += self._best_mean()
         if not self.is_complete:
             lines.append(f"symgrad sweep --resume {self.folder} makes the others")
         return lines
+
+    def _best_mean(self) -> list[str]:
+        """Where seeds are varied beside something else: what is best in the mean over all of them."""
+        axes = varied(self.axes)
+        seeds = [axis for axis in axes if full_path(axis.path) == SEED]
+        others = [axis for axis in axes if axis not in seeds]
+        groups: dict[str, list[float]] = {}
+        for row in self.rows if seeds and others else ():
+            if row.value is None:
+                continue
+            values = ", ".join(f"{axis.path}={shown(row.values[axis.path])}" for axis in others)
+            groups.setdefault(values, []).append(row.value)
+        means = {
+            values: (float(np.mean(found)), float(np.std(found, ddof=1)))
+            for values, found in groups.items()
+            if len(found) == seeds[0].size
+        }
+        if not means:
+            return []
+        choose = min if self.metric.direction == "minimize" else max
+        best = choose(means, key=lambda values: means[values][0])
+        mean, spread = means[best]
+        return [f"best mean of {seeds[0].size} seeds: {best}: {mean:.4g}, standard deviation {spread:.2g}"]
 
     def __str__(self) -> str:
         lines = [plain_text(self.table(), 110), *(f"wrote {path}" for path in self.paths), *self.notes]

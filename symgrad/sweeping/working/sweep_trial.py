@@ -39,7 +39,10 @@ _FIRST_ROWS = 16
 
 @dataclass(frozen=True)
 class TrialOrder:
-    """What a worker is told. It sends the files of its run only where that is as good as `to_beat`."""
+    """What a worker is told. It sends the files of its run only where that is as good as `to_beat`.
+
+    A worker of another machine has no `scratch` folder, and makes its files where temporary ones are there.
+    """
 
     number: int
     trained: TrialSpec
@@ -47,7 +50,7 @@ class TrialOrder:
     data: Path | None
     threads: int
     to_beat: float | None
-    at_node: bool = False
+    scratch: Path | None
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,12 @@ class TrialRow:
 
 def run_trial(order: TrialOrder) -> TrialOutcome:
     """Train as told. Whatever goes wrong is an answer too."""
-    settle(order.threads, at_node=order.at_node)
+    settle(order.threads, at_node=order.scratch is None)
     start = time.perf_counter()
     try:
-        with tempfile.TemporaryDirectory(prefix="symgrad_trial_") as place:
+        if order.scratch is not None:
+            order.scratch.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="symgrad_trial_", dir=order.scratch) as place:
             found = _trained(order, Path(place) / "run")
     except DivergenceError as error:
         found = TrialOutcome("diverged", reason=str(error))
