@@ -1,12 +1,15 @@
 """Workers of a scheduler of dask's, on this machine or others, which were started before.
 
-Where one dies, the scheduler gives its trial to another, as often as its own `allowed-failures` says.
+Where one dies, the scheduler gives all trials that it had to others, as often as its `allowed-failures`
+says. One that it gives up may only have stood beside another that kills workers. So it is made once more when
+no other is under way; given up then, it is lost.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -25,6 +28,8 @@ CONNECT, LOOK = 10.0, 2.0
 PATIENCE = 120.0
 """Seconds without any worker after which a sweep ends."""
 
+_LOST = "its worker died whenever it made this trial: killed, or out of memory"
+
 
 class DaskWorkers:
     """All workers of a scheduler, a trial for each of their threads."""
@@ -38,6 +43,9 @@ class DaskWorkers:
         self._dask: Any = distributed
         self._sweep = uuid4().hex[:8]
         self._under_way: dict[Any, TrialOrder] = {}
+        self._suspects: deque[TrialOrder] = deque()
+        self._attempts: Counter[int] = Counter()
+        self._alone: set[int] = set()
         self._client: Any = self._connected()
         self._threads = self._counted()
         self._seen = time.monotonic()
@@ -49,13 +57,13 @@ class DaskWorkers:
 
     @property
     def free(self) -> int:
-        """How many more trials could begin now."""
-        return self._threads - len(self._under_way)
+        """How many more trials could begin now: none while suspects are made one by one."""
+        return 0 if self._suspects or self._alone else self._threads - len(self._under_way)
 
     @property
     def at_work(self) -> bool:
         """Whether any trial has begun and has not ended."""
-        return bool(self._under_way)
+        return bool(self._under_way or self._suspects)
 
     def begin(self, order: TrialOrder) -> None:
         """Begin with a trial."""
@@ -79,7 +87,12 @@ class DaskWorkers:
         except (TimeoutError, self._dask.TimeoutError, self._dask.CancelledError):
             done = [future for future in self._under_way if future.done()]
         self._look()
-        return [self._ended(future, self._under_way.pop(future)) for future in done]
+        found = [self._ended(future, self._under_way.pop(future)) for future in done]
+        if self._suspects and not self._under_way and self._threads:
+            order = self._suspects.popleft()
+            self._alone.add(order.number)
+            self.begin(order)
+        return [ended for ended in found if ended is not None]
 
     def close(self) -> None:
         """End what was begun; the workers stay."""
@@ -87,17 +100,26 @@ class DaskWorkers:
             self._client.cancel([*self._under_way], force=True)
         self._client.close()
 
-    def _ended(self, future: Any, order: TrialOrder) -> EndedTrial:
+    def _ended(self, future: Any, order: TrialOrder) -> EndedTrial | None:
+        """What came of a trial; None where it is to be made alone."""
+        number, error = order.number, None
+        was_alone = number in self._alone
+        self._alone.discard(number)
         if future.status == "finished":
-            return EndedTrial(order, future.result(), 1)
-        if future.status == "cancelled":
-            return EndedTrial(order, TrialOutcome("lost", reason="the scheduler dropped it"), 1)
-        error = future.exception()
-        if isinstance(error, self._dask.KilledWorker):
-            tries = getattr(error, "allowed_failures", 0) + 1
-            reason = f"the worker that made it died {tries} times: killed, or out of memory"
-            return EndedTrial(order, TrialOutcome("lost", reason=reason), tries)
-        return EndedTrial(order, TrialOutcome("failed", reason=f"{type(error).__name__}: {error}"), 1)
+            outcome = future.result()
+        elif future.status == "cancelled":
+            outcome = TrialOutcome("lost", reason="the scheduler dropped it")
+        else:
+            error = future.exception()
+            outcome = TrialOutcome("failed", reason=f"{type(error).__name__}: {error}")
+        is_killed = isinstance(error, self._dask.KilledWorker)
+        self._attempts[number] += 1 + (getattr(error, "allowed_failures", 0) if is_killed else 0)
+        if is_killed and not was_alone:
+            self._suspects.append(order)
+            return None
+        if is_killed:
+            outcome = TrialOutcome("lost", reason=_LOST)
+        return EndedTrial(order, outcome, self._attempts[number])
 
     def _connected(self) -> Any:
         """A client, once something answers at the address: one that cannot connect writes a traceback."""
