@@ -206,8 +206,8 @@ def _loss_1(O, t, loss_1, batch):
     loss_1[0] = real(acc_loss_1)
 
 
-def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch):
-    """dO, dS_1, dL_S, rounding_dL_S, dV, dWv, dK, dWk, dQ, dWq, each stored by columns."""
+def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, Q, K, dV, x, dK, dQ, dWv, dWk, dWq, batch):
+    """dO, dS_1, dL_S, rounding_dL_S, dV, dK, dQ, dWv, dWk, dWq, each stored by columns."""
     real = O.dtype.type
     s0 = real(1) / real(batch)
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
@@ -241,6 +241,8 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, dV, x, Q, dK, K, dQ
             for n in range(batch):
                 dS_1[i, j, n] = real(0.5773502691896257) * P[i, j, n] * formed_first(dL_S[i, n] + dS_1[i, j, n], rounding_dL_S[i, n])
     # dV = Pᵀ·dO   [batch, L, D]
+    # dK = dS_1ᵀ·Q   [batch, L, D]
+    # dQ = dS_1·K   [batch, L, D]
     for i in range(5):
         for j in range(3):
             for n in range(batch):
@@ -248,45 +250,31 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, dV, x, Q, dK, K, dQ
                 for k in range(5):
                     acc_dV += P[k, i, n] * dO[k, j, n]
                 dV[i, j, n] = acc_dV
-    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
-    for i in range(4):
-        for j in range(3):
-            acc_dWv = real(0)
-            for n in range(batch):
-                for k in range(5):
-                    acc_dWv += dV[k, j, n] * x[k, i, n]
-            dWv[i, j] = acc_dWv
-    # dK = dS_1ᵀ·Q   [batch, L, D]
-    for i in range(5):
-        for j in range(3):
-            for n in range(batch):
                 acc_dK = real(0)
                 for k in range(5):
                     acc_dK += Q[k, j, n] * dS_1[k, i, n]
                 dK[i, j, n] = acc_dK
-    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
-    for i in range(4):
-        for j in range(3):
-            acc_dWk = real(0)
-            for n in range(batch):
-                for k in range(5):
-                    acc_dWk += dK[k, j, n] * x[k, i, n]
-            dWk[i, j] = acc_dWk
-    # dQ = dS_1·K   [batch, L, D]
-    for i in range(5):
-        for j in range(3):
-            for n in range(batch):
                 acc_dQ = real(0)
                 for k in range(5):
                     acc_dQ += K[k, j, n] * dS_1[i, k, n]
                 dQ[i, j, n] = acc_dQ
+    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
+    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
     # dWq = Σ_n x[n]ᵀ·dQ[n]   [C, D]
     for i in range(4):
         for j in range(3):
+            acc_dWv = real(0)
+            acc_dWk = real(0)
             acc_dWq = real(0)
             for n in range(batch):
                 for k in range(5):
+                    acc_dWv += dV[k, j, n] * x[k, i, n]
+                for k in range(5):
+                    acc_dWk += dK[k, j, n] * x[k, i, n]
+                for k in range(5):
                     acc_dWq += dQ[k, j, n] * x[k, i, n]
+            dWv[i, j] = acc_dWv
+            dWk[i, j] = acc_dWk
             dWq[i, j] = acc_dWq
 
 
@@ -369,10 +357,10 @@ def _gradient(theta, grad, x, t, work, batch):
     dS_1 = view(work, 16 + 120 * batch, (5, 5, batch))
     dL_S = view(work, 16 + 60 * batch, (5, batch))
     rounding_dL_S = view(work, 16 + 65 * batch, (5, batch))
-    dV = view(work, 16 + 145 * batch, (5, 3, batch))
     Q = view(work, 16, (5, 3, batch))
-    dK = view(work, 16 + 160 * batch, (5, 3, batch))
     K = view(work, 16 + 15 * batch, (5, 3, batch))
+    dV = view(work, 16 + 145 * batch, (5, 3, batch))
+    dK = view(work, 16 + 160 * batch, (5, 3, batch))
     dQ = view(work, 16 + 175 * batch, (5, 3, batch))
     dWv = view(grad, 24, (4, 3))
     dWk = view(grad, 12, (4, 3))
@@ -383,12 +371,12 @@ def _gradient(theta, grad, x, t, work, batch):
     # rounding_dL_S[n,i] = Σ_j (dP[n,i,j] + dL_S[n,i])·P[n,i,j]   [batch, L]
     # dS_1 = ((dP + dL_S[…,None]) − rounding_dL_S[…,None]) ⊙ P/√3   [batch, L, L]
     # dV = Pᵀ·dO   [batch, L, D]
-    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
     # dK = dS_1ᵀ·Q   [batch, L, D]
-    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
     # dQ = dS_1·K   [batch, L, D]
+    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
+    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
     # dWq = Σ_n x[n]ᵀ·dQ[n]   [C, D]
-    _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch)
+    _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, Q, K, dV, x, dK, dQ, dWv, dWk, dWq, batch)
     return value
 
 

@@ -164,20 +164,14 @@ def _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_s
             gated[n, i] = content[n, i] * gate[n, i]
 
 
-def _y_Z1(y_b1, y_Z1, batch):
-    """y_Z1, row by row."""
-    for n in range(batch):
-        # y_Z1 = y_Z1_1 + y_b1   [batch, 1]
-        for i in range(1):
-            y_Z1[n, i] = y_b1[i] + y_Z1[n, i]
-
-
-def _y(y_Z1, y_Z2, y, batch):
+def _y(y_b1, y, y_Z2, batch):
     """y, row by row."""
     for n in range(batch):
+        # y_Z1 = y_Z1_1 + y_b1   [batch, 1]
         # y = y_Z1 + y_Z2   [batch, 1]
         for i in range(1):
-            y[n, i] = y_Z1[n, i] + y_Z2[n, i]
+            y_Z1 = y_b1[i] + y[n, i]
+            y[n, i] = y_Z1 + y_Z2[n, i]
 
 
 def _prediction(y, prediction, batch):
@@ -210,47 +204,43 @@ def _loss_2(U, loss_2):
     loss_2[0] = real(acc_loss_2)
 
 
-def _dy_dy_b1(t, y, dy, dy_b1, dy_b1_block, batch):
-    """dy, dy_b1, row by row."""
+def _dy_dy_b1_dgate_2(t, y, dy, y_W1, content, gate_slope, dgate_2, content_slope, gate, dcontent_net, dy_b1, db, da, dy_b1_block, db_block, da_block, batch):
+    """dy, dy_b1, dgate_2, db, dcontent_net, da, row by row."""
     real = t.dtype.type
     s0 = real(1) / real(batch)
     for i in range(1):
         dy_b1[i] = real(0)
+    for i in range(8):
+        db[i] = real(0)
+    for i in range(8):
+        da[i] = real(0)
     for first in range(0, batch, BLOCK):
         for i in range(1):
             dy_b1_block[i] = real(0)
+        for i in range(8):
+            db_block[i] = real(0)
+        for i in range(8):
+            da_block[i] = real(0)
         for n in range(first, min(first + BLOCK, batch)):
             # dy = (sigmoid(y) − t)/batch   [batch, 1]
             # dy_b1 = Σ_n dy   [1]
             for i in range(1):
                 dy[n, i] = s0 * (sigmoid(y[n, i]) - t[n, i])
                 dy_b1_block[i] += dy[n, i]
-        for i in range(1):
-            dy_b1[i] += dy_b1_block[i]
-
-
-def _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, db_block, da_block, batch):
-    """dgate_2, db, dcontent_net, da, row by row."""
-    real = content.dtype.type
-    for i in range(8):
-        db[i] = real(0)
-    for i in range(8):
-        da[i] = real(0)
-    for first in range(0, batch, BLOCK):
-        for i in range(8):
-            db_block[i] = real(0)
-        for i in range(8):
-            da_block[i] = real(0)
-        for n in range(first, min(first + BLOCK, batch)):
+            # dgated[n,i] = dy[n,0]·y_W1[i,0]   [batch, H]
             # dgate_2 = dgated ⊙ content ⊙ gate_slope   [batch, H]
             # db = Σ_n dgate_2   [H]
             # dcontent_net = dgated ⊙ content_slope ⊙ gate   [batch, H]
             # da = Σ_n dcontent_net   [H]
+            c0 = dy[n, 0]
             for i in range(dgate_2.shape[1]):
-                dgate_2[n, i] = content[n, i] * dcontent_net[n, i] * gate_slope[n, i]
+                dgated = c0 * y_W1[i, 0]
+                dgate_2[n, i] = content[n, i] * dgated * gate_slope[n, i]
                 db_block[i] += dgate_2[n, i]
-                dcontent_net[n, i] = content_slope[n, i] * dcontent_net[n, i] * gate[n, i]
+                dcontent_net[n, i] = content_slope[n, i] * dgated * gate[n, i]
                 da_block[i] += dcontent_net[n, i]
+        for i in range(1):
+            dy_b1[i] += dy_b1_block[i]
         for i in range(8):
             db[i] += db_block[i]
         for i in range(8):
@@ -277,67 +267,65 @@ def _sizes(batch):
 
 def _work_size(batch):
     """How many numbers the workspace holds."""
-    return 480 + 48 * batch
+    return 480 + 58 * batch
 
 
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
     U = view(theta, 0, (30, 8))
     gate = view(work, 480, (batch, 8))
+    y_W2 = view(theta, 265, (30, 1))
+    y_Z2 = view(work, 480 + 8 * batch, (batch, 1))
     a = view(theta, 240, (8,))
     b = view(theta, 248, (8,))
-    content = view(work, 480 + 16 * batch, (batch, 8))
-    content_slope = view(work, 480 + 8 * batch, (batch, 8))
-    gate_slope = view(work, 480 + 24 * batch, (batch, 8))
-    gated = view(work, 480 + 32 * batch, (batch, 8))
+    content = view(work, 480 + 17 * batch, (batch, 8))
+    content_slope = view(work, 480 + 9 * batch, (batch, 8))
+    gate_slope = view(work, 480 + 25 * batch, (batch, 8))
+    gated = view(work, 480 + 33 * batch, (batch, 8))
     y_W1 = view(theta, 256, (8, 1))
-    y_Z1 = view(work, 480 + 40 * batch, (batch, 1))
+    y = view(work, 480 + 41 * batch, (batch, 1))
     y_b1 = view(theta, 264, (1,))
-    y_W2 = view(theta, 265, (30, 1))
-    y_Z2 = view(work, 480 + 41 * batch, (batch, 1))
-    y = view(work, 480 + 42 * batch, (batch, 1))
     # content_1 = x·U   [batch, H] in gate
     gemm(1, x, U, 0, gate)
+    # y_Z2 = x·y_W2   [batch, 1]
+    gemm(1, x, y_W2, 0, y_Z2)
     # content_slope = tanh′(content_1 + a)   [batch, H]
     # content = tanh(content_1 + a)   [batch, H]
     # gate_slope = sigmoid′(content_1 + b)   [batch, H]
     # gate = sigmoid(content_1 + b)   [batch, H]
     # gated = content ⊙ gate   [batch, H]
     _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_slope, gated, batch)
-    # y_Z1_1 = gated·y_W1   [batch, 1] in y_Z1
-    gemm(1, gated, y_W1, 0, y_Z1)
+    # y_Z1_1 = gated·y_W1   [batch, 1] in y
+    gemm(1, gated, y_W1, 0, y)
     # y_Z1 = y_Z1_1 + y_b1   [batch, 1]
-    _y_Z1(y_b1, y_Z1, batch)
-    # y_Z2 = x·y_W2   [batch, 1]
-    gemm(1, x, y_W2, 0, y_Z2)
     # y = y_Z1 + y_Z2   [batch, 1]
-    _y(y_Z1, y_Z2, y, batch)
+    _y(y_b1, y, y_Z2, batch)
 
 
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
-    y = view(work, 480 + 42 * batch, (batch, 1))
-    prediction = view(work, 480 + 40 * batch, (batch, 1))
+    y = view(work, 480 + 41 * batch, (batch, 1))
+    prediction = view(work, 480 + 8 * batch, (batch, 1))
     # prediction = sigmoid(y)   [batch, 1]
     _prediction(y, prediction, batch)
 
 
 def _outputs(theta, x, work, batch):
     """Copies of the outputs."""
-    return _array(work, 480 + 42 * batch, (batch, 1)).copy()
+    return _array(work, 480 + 41 * batch, (batch, 1)).copy()
 
 
 def _predictions(theta, x, work, batch):
     """Copies of the prediction."""
-    return _array(work, 480 + 40 * batch, (batch, 1)).copy()
+    return _array(work, 480 + 8 * batch, (batch, 1)).copy()
 
 
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    y = view(work, 480 + 42 * batch, (batch, 1))
+    y = view(work, 480 + 41 * batch, (batch, 1))
     loss_1 = view(work, 0, (1,))
     U = view(theta, 0, (30, 8))
     loss_2 = view(work, 1, (1,))
@@ -354,42 +342,40 @@ def _loss(theta, x, t, work, batch):
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    y = view(work, 480 + 42 * batch, (batch, 1))
-    dy = view(work, 480 + 40 * batch, (batch, 1))
-    dy_b1 = view(grad, 264, (1,))
-    dy_b1_block = view(work, 0, (1,))
-    dy_W2 = view(grad, 265, (30, 1))
-    gated = view(work, 480 + 32 * batch, (batch, 8))
-    dy_W1 = view(grad, 256, (8, 1))
+    y = view(work, 480 + 41 * batch, (batch, 1))
+    dy = view(work, 480 + 8 * batch, (batch, 1))
     y_W1 = view(theta, 256, (8, 1))
-    dcontent_net = view(work, 480 + 32 * batch, (batch, 8))
-    content = view(work, 480 + 16 * batch, (batch, 8))
-    gate_slope = view(work, 480 + 24 * batch, (batch, 8))
-    dgate_2 = view(work, 480 + 40 * batch, (batch, 8))
-    content_slope = view(work, 480 + 8 * batch, (batch, 8))
+    content = view(work, 480 + 17 * batch, (batch, 8))
+    gate_slope = view(work, 480 + 25 * batch, (batch, 8))
+    dgate_2 = view(work, 480 + 42 * batch, (batch, 8))
+    content_slope = view(work, 480 + 9 * batch, (batch, 8))
     gate = view(work, 480, (batch, 8))
+    dcontent_net = view(work, 480 + 50 * batch, (batch, 8))
+    dy_b1 = view(grad, 264, (1,))
     db = view(grad, 248, (8,))
     da = view(grad, 240, (8,))
-    db_block = view(work, 0, (8,))
-    da_block = view(work, 8, (8,))
+    dy_b1_block = view(work, 0, (1,))
+    db_block = view(work, 1, (8,))
+    da_block = view(work, 9, (8,))
+    dy_W2 = view(grad, 265, (30, 1))
+    gated = view(work, 480 + 33 * batch, (batch, 8))
+    dy_W1 = view(grad, 256, (8, 1))
     dU_1 = view(work, 0, (30, 8))
     dU_1_2 = view(work, 240, (30, 8))
     U = view(theta, 0, (30, 8))
     dU = view(grad, 0, (30, 8))
     # dy = (sigmoid(y) − t)/batch   [batch, 1]
     # dy_b1 = Σ_n dy   [1]
-    _dy_dy_b1(t, y, dy, dy_b1, dy_b1_block, batch)
-    # dy_W2 = xᵀ·dy   [D, 1]
-    gemm(1, x.T, dy, 0, dy_W2)
-    # dy_W1 = gatedᵀ·dy   [H, 1]
-    gemm(1, gated.T, dy, 0, dy_W1)
-    # dgated = dy·y_W1ᵀ   [batch, H] in dcontent_net
-    gemm(1, dy, y_W1.T, 0, dcontent_net)
+    # dgated[n,i] = dy[n,0]·y_W1[i,0]   [batch, H]
     # dgate_2 = dgated ⊙ content ⊙ gate_slope   [batch, H]
     # db = Σ_n dgate_2   [H]
     # dcontent_net = dgated ⊙ content_slope ⊙ gate   [batch, H]
     # da = Σ_n dcontent_net   [H]
-    _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, db_block, da_block, batch)
+    _dy_dy_b1_dgate_2(t, y, dy, y_W1, content, gate_slope, dgate_2, content_slope, gate, dcontent_net, dy_b1, db, da, dy_b1_block, db_block, da_block, batch)
+    # dy_W2 = xᵀ·dy   [D, 1]
+    gemm(1, x.T, dy, 0, dy_W2)
+    # dy_W1 = gatedᵀ·dy   [H, 1]
+    gemm(1, gated.T, dy, 0, dy_W1)
     # dU_1 = xᵀ·dgate_2   [D, H]
     gemm(1, x.T, dgate_2, 0, dU_1)
     # dU_1_2 = xᵀ·dcontent_net   [D, H]
@@ -407,12 +393,11 @@ def _input_gradients(work, batch):
 def _tensors(work, batch):
     """Those of the spec's tensors that stand in the workspace after _loss, by name."""
     return (
-        ("content", _array(work, 480 + 16 * batch, (batch, 8))),
+        ("y_Z2", _array(work, 480 + 8 * batch, (batch, 1))),
+        ("content", _array(work, 480 + 17 * batch, (batch, 8))),
         ("gate", _array(work, 480, (batch, 8))),
-        ("gated", _array(work, 480 + 32 * batch, (batch, 8))),
-        ("y_Z1", _array(work, 480 + 40 * batch, (batch, 1))),
-        ("y_Z2", _array(work, 480 + 41 * batch, (batch, 1))),
-        ("y", _array(work, 480 + 42 * batch, (batch, 1))),
+        ("gated", _array(work, 480 + 33 * batch, (batch, 8))),
+        ("y", _array(work, 480 + 41 * batch, (batch, 1))),
     )
 
 
@@ -588,8 +573,7 @@ IGNORED = {}  # labels that mean: none
 LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
 KERNELS = (
-    _content_slope_content_gate_slope, _y_Z1, _y, _prediction, _loss_1, _loss_2, _dy_dy_b1,
-    _dgate_2_db_dcontent_net, _dU,
+    _content_slope_content_gate_slope, _y, _prediction, _loss_1, _loss_2, _dy_dy_b1_dgate_2, _dU,
 )
 DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch, _share_of_step, _rest_of_step)
 UPDATES = (_update,)

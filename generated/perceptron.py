@@ -230,16 +230,16 @@ def _backward(theta, destination, keep, scale, x, t, work, batch):
     dZ1 = view(work, 16 + batch, (batch, 1))
     db1 = view(work, 1, (1,))
     db1_block = view(work, 0, (1,))
-    destination_W1 = view(destination, 0, (30, 1))
     destination_b1 = view(destination, 30, (1,))
+    destination_W1 = view(destination, 0, (30, 1))
     # dZ1 = (sigmoid(Z1) − t)/batch   [batch, 1]
     # db1 = Σ_n dZ1   [1]
     _dZ1_db1(Z1, t, dZ1, db1, db1_block, batch)
+    # destination_b1 ← keep·destination_b1 + scale·db1
+    accumulate(db1, destination_b1, keep, scale)
     # dW1 = xᵀ·dZ1   [30, 1]
     # destination_W1 ← keep·destination_W1 + scale·dW1
     gemm(scale, x.T, dZ1, keep, destination_W1)
-    # destination_b1 ← keep·destination_b1 + scale·db1
-    accumulate(db1, destination_b1, keep, scale)
 
 
 def _gradient(theta, grad, x, t, work, batch):

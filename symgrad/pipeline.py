@@ -33,6 +33,7 @@ from symgrad.passes.further.one_step import one_step
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.orders import with_memory_orders
+from symgrad.passes.memory.outer_products import with_outer_products
 from symgrad.passes.memory.recurrent_parts import check_parts, steps_as_parts, with_parts
 from symgrad.passes.memory.steps_first import with_steps_first
 from symgrad.passes.memory.turned_factors import with_turned_factors
@@ -376,7 +377,7 @@ class Stages:
     @cached_property
     def copied(self) -> Program:
         """With windows copied, before gradients are formed in place."""
-        return chain_scatters(with_windows(self.in_parts))
+        return chain_scatters(with_windows(with_outer_products(self.in_parts)))
 
     @property
     def clocked(self) -> ClockedText:

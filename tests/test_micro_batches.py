@@ -210,11 +210,11 @@ def points(rows="full", **changed):
 @pytest.mark.parametrize(
     ("model", "rows"),
     [
-        (points(), 1024),
-        (points(dtype="float32"), 2048),
-        (points(1025), 1024),
-        (points(1024), 0),
-        ({**points(32), "train": {"batch_size": 32, "finish": "lbfgs"}}, 1024),
+        (points(), 2048),
+        (points(dtype="float32"), 4096),
+        (points(2049), 2048),
+        (points(2048), 0),
+        ({**points(32), "train": {"batch_size": 32, "finish": "lbfgs"}}, 2048),
         ({**points(), "loss": "sum(r**2)"}, 0),
         (points(parameters={"V": [1, 20000], "W": [1, 20000], "U": [20000, 1]}), 0),
         (points(gradients=["x"]), 0),
@@ -229,7 +229,7 @@ def test_pieces_chosen_give_the_loss_and_gradient_of_all_rows(tmp_path):
     (tmp_path / "whole").mkdir()
     whole = interpreted(written(points(32), tmp_path / "whole"))
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("MICRO_BATCH_SIZE = 1024", "MICRO_BATCH_SIZE = 3"), encoding="utf-8")
+    path.write_text(text.replace("MICRO_BATCH_SIZE = 2048", "MICRO_BATCH_SIZE = 3"), encoding="utf-8")
     pieces, x, t = interpreted(path), RNG.normal(size=(8, 1)), RNG.normal(size=(8, 1))
     params = pieces.init_params(0)
     loss, gradient = pieces.loss_and_grad(params, x, t)
@@ -298,7 +298,7 @@ def test_the_judge_passes_pieces_chosen_and_sees_a_size_without_them(tmp_path):
     ],
 )
 def test_pieces_larger_than_any_trial_are_tried(right, wrong, told, tmp_path):
-    """A piece of 1024 points is never full where the judge looks; it asks for smaller ones."""
+    """A piece of 2048 points is never full where the judge looks; it asks for smaller ones."""
     module, case = bench(points(), tmp_path, right, wrong)
     found = observed(module, "declarations", case)
     assert f"the {told} over pieces of 2 rows is not that of all rows" in found if told else not found

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import combinations
 
 import pytest
+from benchmarks.networks import NETWORKS
 from benchmarks.residuals import residual
 from building import by_rows, staged
 from corpus import CORPUS, TRIED
@@ -64,14 +65,21 @@ def test_memory_in_use_never_overlaps(plan: Plan) -> None:
     phases = {p.name: p for p in plan.phases}
     for run in _runs(plan):
         steps = [s for name in run for s in phases[name].steps]
-        born = {n: k for k, s in enumerate(steps) for n in (*_carried(s), *(e.target for e in s.equations))}
-        dies = {name: k for k, s in enumerate(steps) for e in s.equations for name in e.reads}
+        born = {
+            n: k for k, s in enumerate(steps) for n in (*_carried(s), *_targets(s)) if n not in _locals(s)
+        }
+        read = ((name, k, s) for k, s in enumerate(steps) for e in s.equations for name in e.reads)
+        dies = {name: k for name, k, s in read if name not in _locals(s)}
         lives = {n: (k, max(dies.get(n, k), k)) for n, k in born.items() if n in plan.places}
         lives |= {t.name: (0, len(steps)) for t in plan.program.of_kind("constant")}
         for a, b in combinations(lives, 2):
             handed_over = plan.memory_name(a) == plan.memory_name(b) or _is_next_of_state(plan, a, b)
             in_use_together = lives[a][0] <= lives[b][1] and lives[b][0] <= lives[a][1]
             assert handed_over or not (in_use_together and _overlap(plan, a, b)), (a, b)
+
+
+def _targets(step: Step) -> list[str]:
+    return [equation.target for equation in step.equations]
 
 
 def _is_next_of_state(plan: Plan, a: str, b: str) -> bool:
@@ -183,6 +191,22 @@ def test_what_is_made_and_used_in_one_pass_takes_no_memory(layout: str) -> None:
 
 def _locals(step: object) -> frozenset[str]:
     return step.local if isinstance(step, LoopNest) else frozenset()
+
+
+def test_slopes_of_a_layer_and_the_layer_itself_are_one_pass() -> None:
+    """Whichever of their products is formed first."""
+    gradient = Stages(expand(read(residual("burgers", 4, 50)))).phases[-1].steps
+    (layer,) = [step for step in gradient if "dA3_1" in _targets(step)]
+    assert {"dA3_1_xx", "dA3_1_x", "dA3_1_t"} <= {*_targets(layer)}
+
+
+def test_copies_of_windows_for_the_backward_pass_wait_for_it() -> None:
+    """They need nothing that is made there, and are in the cache where they are made for a row of it."""
+    spec = {**NETWORKS["resnet 16"], "dtype": "float32"}
+    plan = Stages(expand(read(spec))).plan
+    copies = [e for s in plan.phases[-1].steps for e in s.equations if e.target.endswith("_windows_2")]
+    assert copies
+    assert all(e.target in plan.by_rows for e in copies)
 
 
 def _deep(layers: int) -> str:

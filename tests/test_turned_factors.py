@@ -33,7 +33,7 @@ def across(found: Stages) -> list[str]:
 def test_slopes_share_one_copy_of_each_matrix() -> None:
     found = stages(256, **residual("burgers", 4, 50))
     assert sorted(copies(found)) == ["W2", "W3", "W4"]
-    assert {*across(found)} == {"W"}  # a column lies both ways
+    assert across(found) == []
     readers = [e for e in found.arranged.equations if "W4_turned" in e.reads]
     assert len(readers) == 4
 

@@ -62,7 +62,7 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         made, needed = done & program.carried.keys(), program.needed(results) - done
         if name not in ("prediction", "evaluation"):
             done |= needed
-        equations = [e for e in program.equations if e.target in needed]
+        equations = _products_first([e for e in program.equations if e.target in needed])
         if accumulated and name == "gradient":
             equations = _after_uses_of_parameters(program, equations, accumulated)
         if columns:
@@ -93,6 +93,26 @@ def _derivatives_of_values(program: Program) -> Iterator[str]:
     for derivative in program.of_kind("derivative"):
         if program.definition[derivative.name].reads <= needed:
             yield derivative.name
+
+
+def _products_first(equations: Sequence[Equation]) -> list[Equation]:
+    """The equations in turns: products of matrices as soon as they can be formed, then all between them.
+
+    So what several of them are needed for, the slopes of a layer and the layer itself, stands together and is
+    made in one pass. What needs nothing that is made here, as copies of windows do, waits for its first use.
+    """
+    turn: dict[str, int] = {}
+    for equation in equations:
+        before = max((turn.get(name, 0) for name in (*equation.reads, equation.onto)), default=0)
+        turn[equation.target] = before + (as_product(equation) is not None)
+    wanted: dict[str, int] = {}
+    for equation in reversed(equations):
+        is_product, own = as_product(equation) is not None, equation.target
+        if not is_product and not equation.reads & turn.keys():
+            turn[own] = wanted.get(own, turn[own])
+        for name in (*equation.reads, equation.onto):
+            wanted[name] = min(wanted.get(name, turn[own]), turn[own] - is_product)
+    return sorted(equations, key=lambda e: (turn[e.target], as_product(e) is None))
 
 
 def _after_uses_of_parameters(
