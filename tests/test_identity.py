@@ -48,7 +48,7 @@ def planted(old, new, spec=SMALL):
         ("view(theta, 0, (5, 4))", "view(theta, -1, (5, 4))", "reaches below 0"),
         ("acc_dW1 = real(0)", "pass", "acc_dW1"),
         ("A1_slope[i, n] = tanh_slope(", "A1_slope[i, n] = tanh(", "the gradient of"),
-        ("return 2 + ", "return 1 + ", "goes beyond an array of 18*batch + 1"),
+        ("return 16 + ", "return 15 + ", "goes beyond an array of 18*batch + 15"),
     ],
 )
 def test_a_planted_fault_is_found(old, new, told):
@@ -99,7 +99,7 @@ def test_a_text_reaches_nothing_beyond_itself(planted, tmp_path, monkeypatch):
 
 def test_a_loop_without_an_end_is_not_run():
     with pytest.raises(ModuleError, match="cannot be foreseen"):
-        planted("    return 2 + ", "    while True:\n        pass\n    return 2 + ")
+        planted("    return 16 + ", "    while True:\n        pass\n    return 16 + ")
 
 
 CARRYING = {

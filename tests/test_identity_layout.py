@@ -19,7 +19,7 @@ SMALL = {
 TWO = CORPUS["batched_scores"]
 
 
-SIZE = "return 2 + 18 * batch"
+SIZE = "return 16 + 18 * batch"
 ROOM = {SIZE: "return 1000 + 18 * batch"}
 
 
@@ -28,10 +28,10 @@ ROOM = {SIZE: "return 1000 + 18 * batch"}
     [
         ({SIZE: "return 1000 + 17 * batch"}, "goes beyond an array"),
         (
-            ROOM | {"dZ1 = view(work, 2 + 14 * batch,": "dZ1 = view(work, 500 + 4 * batch,"},
+            ROOM | {"dZ1 = view(work, 16 + 14 * batch,": "dZ1 = view(work, 500 + 4 * batch,"},
             "dZ1 overlap",
         ),
-        (ROOM | {"dZ1 = view(work, 2 + 14 * batch,": "dZ1 = view(work, 900 - batch,"}, "reaches below 0"),
+        (ROOM | {"dZ1 = view(work, 16 + 14 * batch,": "dZ1 = view(work, 900 - batch,"}, "reaches below 0"),
     ],
 )
 def test_room_at_small_sizes_is_not_enough(changes, told):

@@ -71,15 +71,15 @@ def test_every_subscript_of_a_right_text_is_shown(name):
         ),
         (
             "small",
-            "A1_slope = view(work, 2, (4, batch))",
-            "A1_slope = view(work, 2, (batch, 4))",
+            "A1_slope = view(work, 16, (4, batch))",
+            "A1_slope = view(work, 16, (batch, 4))",
             "A1_slope[i, n]",
         ),
         ("small", "* W2[j, i]", "* W2[i, j]", "W2[i, j]"),
         ("small", "* x[j, n]", "* x[j + 1, n]", "x[j + 1, n]"),
         ("small", "* x[j, n]", "* x[j, n - 1]", "x[j, n - 1]"),
         ("small", "* x[j, n]", "* x[2 * j, n]", "x[2 * j, n]"),
-        ("small", "return 2 + 18 * batch", "return 72 + batch", "view(work, "),
+        ("small", "return 16 + 18 * batch", "return 72 + batch", "view(work, "),
         ("small", "np.empty(at_once * (array.size // len(array))", "np.empty((20)", "view(rows, "),
         ("labelled", "gemm(1, x, W1, 0, A1)", "gemm(1, x, W1.T, 0, A1)", "gemm(1, x, W1.T, 0, A1)"),
         (

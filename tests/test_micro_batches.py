@@ -385,6 +385,61 @@ def test_the_judge_sees_pieces_of_sets_that_do_not_add_up(right, wrong, tmp_path
     assert ("shares of all sets is not that of all points" in said) == bool(right)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "name"),
+    [
+        ("_updated(params, gradients, state, setting)", "pass", "train_step"),
+        (
+            "chosen = numbers[start : start + size]",
+            "chosen = numbers[start : start + size - 1]",
+            "train_epoch",
+        ),
+    ],
+)
+def test_the_judge_sees_steps_over_pieces_of_sets_that_are_others(right, wrong, name, tmp_path):
+    module, case = bench(sets("mean(r**2) + mean(b**2)"), tmp_path, right, wrong)
+    said = observed(module, "declarations", case)
+    assert f"{name} over pieces of sets is not an update by the gradient of these" in said
+
+
+@pytest.mark.parametrize(("optimizer", "batch"), [("sgd", "full"), ("adam", "full"), ("sgd", 40)])
+def test_steps_take_pieces_of_sets_as_the_gradient_does(optimizer, batch, tmp_path):
+    """The same training, in memory that holds garbage between steps and is that of one piece."""
+    train = {"batch_size": "full", "optimizer": f"{optimizer}(learning_rate=0.01)"}
+    module = interpreted(written(sets("mean(r**2) + 3 * mean(b**2)", train=train), tmp_path))
+    data, sizes, found = [RNG.normal(size=(rows, 1)) for rows in (100, 20, 20, 2)], [], []
+    real = module._work_size
+    module._work_size = lambda inner, edge: sizes.append((inner, edge)) or real(inner, edge)
+    for most in (10**9, 30):
+        module.SET_ROWS, module._KEPT.work = most, np.full(100_000, np.nan)
+        sizes.clear()
+        params, history = module.fit(*data, epochs=4, batch_size=batch, seed=1)
+        found.append([*history, *module.flatten(params)])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-8, atol=1e-12)
+    assert max(map(sum, sizes)) <= 30
+
+
+def test_steps_of_few_points_are_compiled_as_one_and_what_is_not_finite_changes_nothing(tmp_path):
+    module = interpreted(written(sets("mean(r**2) + mean(b**2)"), tmp_path))
+    data, params = [RNG.normal(size=(rows, 1)) for rows in (10, 5, 5, 2)], module.init_params(0)
+    state, before = module.init_state(params), module.flatten(params).copy()
+    module.SET_ROWS, module._loss_and_gradient = 6, lambda *_: (np.inf, None)
+    assert module.train_step(params, state, *data) == np.inf
+    assert module.train_epoch(params, state, *data, batch_size="full") == np.inf
+    assert (module.flatten(params) == before).all()
+    module.SET_ROWS = 100
+    assert np.isfinite(module.train_step(params, state, *data))
+    with pytest.raises(ValueError, match="order: expected a vector of row numbers"):
+        module.train_epoch(params, state, *data, batch_size=2, order=[10])
+
+
+def test_a_step_that_looks_ahead_takes_all_points_at_once(tmp_path):
+    train = {"batch_size": "full", "optimizer": "nesterov(learning_rate=0.01)"}
+    text = written(sets("mean(r**2) + mean(b**2)", train=train), tmp_path).read_text(encoding="utf-8")
+    assert "SET_ROWS = " in text
+    assert "_of_sets" not in text
+
+
 def test_a_number_beside_rows_is_the_same_in_every_piece(tmp_path):
     beside = {
         "dtype": "float64",

@@ -153,9 +153,9 @@ def test_no_name_has_two_meanings() -> None:
     either["optional/evaluated_loss"] = {"_loss_of"}
     either["optional/checked_beside"] = {"_gradients_of"}
     either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
-    either["optional/loss_in_pieces"] = {"_loss_of", "_loss_and_gradient"}
-    either["optional/sets_in_pieces"] = {"_by_pieces"}
-    either["optional/product_in_pieces"] = {"_product_with"}
+    either["optional/pieces/loss_in_pieces"] = {"_loss_of", "_loss_and_gradient"}
+    either["optional/pieces/sets_in_pieces"] = {"_by_pieces"}
+    either["optional/pieces/product_in_pieces"] = {"_product_with"}
     either["optional/sequences/chances_by_steps"] = {"_chances_in_turn"}
     either["optional/drawing/drawing_arguments"] = {"_arguments"}
     either["optional/drawing/drawing_state"] = {"init_state", "_check_state"}

@@ -7,6 +7,7 @@ import io
 import math
 import sys
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,6 +202,34 @@ def _sets_in_pieces(bench: Bench) -> Iterator[str]:
         for what, one in whole.items():
             if np.isfinite(one).all() and not same(one, found[what], rounding):
                 yield f"the {what} over pieces of {most} of 3 shares of all sets is not that of all points"
+        yield from _steps_of_sets(bench, -(-most * rows // 3), data)
+
+
+def _steps_of_sets(bench: Bench, rows: int, data: Sequence[Array]) -> Iterator[str]:
+    """A step in such pieces, and an epoch of one: the update by the gradient of these, to the last bit."""
+    module, before = bench.module, bench.module.SET_ROWS
+    if not hasattr(module, "_train_step_of_sets"):
+        return
+    steps: Mapping[str, Callable[..., float]] = {
+        "train_step": module.train_step,
+        "train_epoch": partial(module.train_epoch, batch_size="full"),
+    }
+    module.SET_ROWS = rows
+    try:
+        expected = bench.params()
+        state = module.init_state(expected)
+        value, gradient = module.loss_and_grad(expected, *data)
+        module.update(expected, gradient, state)
+        for name, step in steps.items():
+            params = bench.params()
+            found = module.init_state(params)
+            told = step(params, found, *data)
+            alike = [same(module.flatten(params), module.flatten(expected), 0.0), same(told, value, 1e-6)]
+            alike += [same(one, other, 0.0) for one, other in zip(found, state, strict=True)]
+            if math.isfinite(value) and not all(alike):
+                yield f"{name} over pieces of sets is not an update by the gradient of these"
+    finally:
+        module.SET_ROWS = before
 
 
 def _has_points(tensor: DataTensor) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
+from symgrad.verifier.interpretation.slopes.carrying_arrays import CarryingArray
 from symgrad.verifier.interpretation.tensors import kept_shape
 
 if TYPE_CHECKING:
@@ -35,89 +36,30 @@ _LARGEST_WHOLE = 64
 """Powers up to this are products."""
 
 
-class _Recorded:
-    """The element type of recorded arrays; nothing else has it, so all else is converted."""
-
-
-_RECORDED = _Recorded()  # an instance: NumPy takes a class for the type of all objects
-
-
-class Recorded:
+class Recorded(CarryingArray):
     """An array on a tape. `number` is its place there; constants have none."""
 
-    __slots__ = ("array", "number", "tape")
-    __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]  # == compares entries, as NumPy's does
+    __slots__ = ("number",)
+    carrier: Tape
 
     def __init__(self, array: Array, tape: Tape, number: int | None = None) -> None:
-        self.array, self.tape, self.number = array, tape, number
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.array.shape)
-
-    @property
-    def ndim(self) -> int:
-        return self.array.ndim
-
-    @property
-    def size(self) -> int:
-        return self.array.size
-
-    @property
-    def dtype(self) -> Any:
-        return _RECORDED
-
-    def __add__(self, other: Any) -> Recorded:
-        return self.tape.add(self, self.tape.of(other))
-
-    def __sub__(self, other: Any) -> Recorded:
-        return self.tape.add(self, -self.tape.of(other))
-
-    def __mul__(self, other: Any) -> Recorded:
-        return self.tape.multiply(self, self.tape.of(other))
-
-    def __radd__(self, other: Any) -> Recorded:
-        return self.tape.of(other) + self
-
-    def __rsub__(self, other: Any) -> Recorded:
-        return self.tape.of(other) - self
-
-    def __rmul__(self, other: Any) -> Recorded:
-        return self.tape.of(other) * self
+        super().__init__(tape, array)
+        self.number = number
 
     def __neg__(self) -> Recorded:
-        return self.tape.record(-self.array, [(self, operator.neg)])
-
-    def __lt__(self, other: Any) -> Any:
-        return self.array < self.tape.of(other).array
-
-    def __le__(self, other: Any) -> Any:
-        return self.array <= self.tape.of(other).array
-
-    def __gt__(self, other: Any) -> Any:
-        return self.array > self.tape.of(other).array
-
-    def __ge__(self, other: Any) -> Any:
-        return self.array >= self.tape.of(other).array
-
-    def __eq__(self, other: Any) -> Any:
-        return self.array == self.tape.of(other).array
-
-    def __ne__(self, other: Any) -> Any:
-        return self.array != self.tape.of(other).array
+        return self.carrier.record(-self.array, [(self, operator.neg)])
 
     def reshape(self, *shape: Any) -> Recorded:
         result = self.array.reshape(*shape)
-        return self.tape.record(result, [(self, lambda g: g.reshape(self.shape))])
+        return self.carrier.record(result, [(self, lambda g: g.reshape(self.shape))])
 
     def __getitem__(self, key: Any) -> Recorded:
         def scattered(cotangent: Array) -> Array:
-            whole = self.tape.zeros(self.shape)
+            whole = self.carrier.zeros(self.shape)
             np.add.at(whole, key, cotangent)
             return whole
 
-        return self.tape.record(self.array[key], [(self, scattered)])
+        return self.carrier.record(self.array[key], [(self, scattered)])
 
 
 @dataclass(frozen=True)
@@ -137,12 +79,13 @@ class Tape:
 
     def __init__(self, base: Arithmetic, slope: Slope, rounding: Rounding | None = None) -> None:
         self.base, self.slope, self.rounding = base, slope, rounding
+        self.mark = object()  # an instance: NumPy takes a class for the type of all objects
         self.steps: list[_Step] = []
         self.zero = base.array(0.0)
         self.arithmetic = replace(
             base,
             name=f"{base.name}, recorded",
-            dtype=_RECORDED,
+            dtype=self.mark,
             convert=self._constant,
             number=self._number,
             divide=self._divide,
@@ -293,7 +236,8 @@ class Tape:
         if exponent == 1:
             return base
         half = self._whole_power(base, exponent // 2)
-        return half * half * base if exponent % 2 else half * half
+        square = self.multiply(half, half)
+        return self.multiply(square, base) if exponent % 2 else square
 
     # The array library --------------------------------------------------------------------------
 

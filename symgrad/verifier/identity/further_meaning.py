@@ -291,4 +291,4 @@ class _Moving:
 
     def _apart(self, value: Any) -> tuple[Any, Any]:
         dual = self.duals.of(value)
-        return dual.real, self.duals.slopes(dual, 1)[0]
+        return dual.array, self.duals.slopes(dual, 1)[0]

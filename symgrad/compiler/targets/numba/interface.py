@@ -202,6 +202,7 @@ def training(calls: Signatures, train: TrainSpec, held: Sequence[str]) -> tuple[
     step = f"One step on one batch, in place; the loss {where}before it."
     epoch = ("Steps over all rows in batches, in place; the mean loss per row.", *_EPOCH)
     given, options = listed(["params", "state", calls.data]), calls.setting_options
+    sets = "_of_sets" if calls.takes_sets else ""
     begun = ("state = _begun(params, state, hyper, seed, start)",) if calls.draws else ()
     return (
         Definition(
@@ -223,7 +224,7 @@ def training(calls: Signatures, train: TrainSpec, held: Sequence[str]) -> tuple[
             (
                 "if comm is not None:",
                 f'    return _shared_epoch(params, state, {data}, "full", None, {setting}, comm)',
-                f"return _train_step(params, state, {data}, {setting})",
+                f"return _train_step{sets}(params, state, {data}, {setting})",
             ),
         ),
         Definition(
@@ -233,7 +234,7 @@ def training(calls: Signatures, train: TrainSpec, held: Sequence[str]) -> tuple[
             (
                 "if comm is not None:",
                 f"    return _shared_epoch(params, state, {data}, batch_size, order, {setting}, comm)",
-                f"return _train_epoch(params, state, {data}, batch_size, order, {setting})",
+                f"return _train_epoch{sets}(params, state, {data}, batch_size, order, {setting})",
             ),
         ),
         Definition(

@@ -142,6 +142,11 @@ class LoweredModel:
         return AHEAD in self.update.outputs
 
     @property
+    def steps_take_sets(self) -> bool:
+        """Whether a step may have its points in pieces of several sets; at a point ahead it has not."""
+        return bool(self.set_rows and self.program.loss) and not self.looks_ahead
+
+    @property
     def looked_up(self) -> tuple[str, ...]:
         """What the data are called that name the rows which a step visits."""
         return tuple(dict.fromkeys(table.labels for part in self.step_parts for table in part.tables))

@@ -45,11 +45,13 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     if lowered.program.loss and stops_gradients(lowered.model):
         parts = _with(parts, runtime_part("optional/stopped_gradients"))
     if (lowered.piece_rows or lowered.set_rows) and lowered.program.loss:
-        parts = _with(parts, runtime_part("optional/loss_in_pieces"))
+        parts = _with(parts, runtime_part("optional/pieces/loss_in_pieces"))
         if lowered.set_rows:
-            parts = _with(parts, runtime_part("optional/sets_in_pieces"))
+            parts = _with(parts, runtime_part("optional/pieces/sets_in_pieces"))
+        if lowered.steps_take_sets:
+            parts.append(runtime_part("optional/pieces/steps_of_sets"))
         if any(found.planned.takes_direction for found in lowered.further):
-            parts = _with(parts, runtime_part("optional/product_in_pieces"))
+            parts = _with(parts, runtime_part("optional/pieces/product_in_pieces"))
     if lowered.program.evaluation:
         parts = _with(parts, runtime_part("optional/evaluated_loss"))
     yield from parts

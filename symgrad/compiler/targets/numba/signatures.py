@@ -25,7 +25,8 @@ class Signatures:
     `extents` are the sizes that the data decide, first those of free axes, the `free_extents`; `batch_axis`
     is the one of rows or empty. A step needs `vectors` of the
     parameters' size besides them; the gradient is taken at the `point`,
-    by the function `step_gradient`. A step visits some parameters in rows alone that `looked_up` data name.
+    by the function `step_gradient`. A step visits some parameters in rows alone that `looked_up` data name;
+    where it `takes_sets`, points of several sets may go in pieces.
     Where the model `draws` numbers, what computes with them has a `key`.
     """
 
@@ -39,6 +40,7 @@ class Signatures:
     point: str
     counts_epochs: bool
     takes_pieces: bool
+    takes_sets: bool
     step_gradient: str
     looked_up: tuple[str, ...]
     draws: bool

@@ -38,6 +38,7 @@ def signatures_of(lowered: LoweredModel) -> Signatures:
         point="ahead" if lowered.looks_ahead else "theta",
         counts_epochs=counts_epochs(update),
         takes_pieces=bool(lowered.piece_rows),
+        takes_sets=lowered.steps_take_sets,
         step_gradient="_step_gradient" if lowered.step_gradient else "_gradient",
         looked_up=lowered.looked_up,
         draws=lowered.draws,

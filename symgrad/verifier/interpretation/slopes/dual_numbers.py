@@ -15,6 +15,7 @@ import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_library import ArrayLibrary
+from symgrad.verifier.interpretation.slopes.carrying_arrays import CarryingArray
 from symgrad.verifier.interpretation.slopes.slope_formulas import slope, slope_of_power
 from symgrad.verifier.interpretation.tensors import kept_shape
 
@@ -22,76 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class Dual:
+class Dual(CarryingArray):
     """An array and its slopes: along a first axis of `slope` are the directions. A constant has none."""
 
-    __slots__ = ("duals", "real", "slope")
-    __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]  # == compares entries, as NumPy's does
+    __slots__ = ("slope",)
+    carrier: Duals
 
-    def __init__(self, duals: Duals, real: Any, slope: Any = None) -> None:
-        self.duals, self.real, self.slope = duals, real, slope
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.real.shape)
-
-    @property
-    def ndim(self) -> int:
-        return int(self.real.ndim)
-
-    @property
-    def size(self) -> int:
-        return int(self.real.size)
-
-    @property
-    def dtype(self) -> Any:
-        return self.duals.mark
-
-    def __add__(self, other: Any) -> Dual:
-        return self.duals.add(self, self.duals.of(other))
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Any) -> Dual:
-        return self.duals.add(self, -self.duals.of(other))
-
-    def __rsub__(self, other: Any) -> Dual:
-        return self.duals.add(self.duals.of(other), -self)
-
-    def __mul__(self, other: Any) -> Dual:
-        return self.duals.multiply(self, self.duals.of(other))
-
-    __rmul__ = __mul__
+    def __init__(self, duals: Duals, array: Any, slope: Any = None) -> None:
+        super().__init__(duals, array)
+        self.slope = slope
 
     def __neg__(self) -> Dual:
-        return self.duals.mapped(self, operator.neg, operator.neg)
-
-    def __lt__(self, other: Any) -> Any:
-        return self.real < self.duals.of(other).real
-
-    def __le__(self, other: Any) -> Any:
-        return self.real <= self.duals.of(other).real
-
-    def __gt__(self, other: Any) -> Any:
-        return self.real > self.duals.of(other).real
-
-    def __ge__(self, other: Any) -> Any:
-        return self.real >= self.duals.of(other).real
-
-    def __eq__(self, other: Any) -> Any:
-        return self.real == self.duals.of(other).real
-
-    def __ne__(self, other: Any) -> Any:
-        return self.real != self.duals.of(other).real
+        return self.carrier.mapped(self, operator.neg, operator.neg)
 
     def reshape(self, *shape: Any) -> Dual:
-        real = self.real.reshape(*shape)
-        return self.duals.mapped(self, lambda _: real, lambda s: s.reshape((s.shape[0], *real.shape)))
+        array = self.array.reshape(*shape)
+        return self.carrier.mapped(self, lambda _: array, lambda s: s.reshape((s.shape[0], *array.shape)))
 
     def __getitem__(self, key: Any) -> Dual:
         keys = key if isinstance(key, tuple) else (key,)
-        return self.duals.mapped(self, lambda a: a[key], lambda s: s[(slice(None), *keys)])
+        return self.carrier.mapped(self, lambda a: a[key], lambda s: s[(slice(None), *keys)])
 
 
 class Duals:
@@ -132,7 +83,7 @@ class Duals:
 
     def mapped(self, dual: Dual, real: Callable[[Any], Any], slopes: Callable[[Any], Any]) -> Dual:
         """What is done to an array and to its slopes alike."""
-        made = self.base.array(real(dual.real))
+        made = self.base.array(real(dual.array))
         return Dual(self, made, None if dual.slope is None else self.base.array(slopes(dual.slope)))
 
     def _made(self, real: Any, parts: Sequence[tuple[Dual, Callable[[Any], Any]]]) -> Dual:
@@ -149,39 +100,41 @@ class Duals:
     # Operations -------------------------------------------------------------------------------
 
     def add(self, a: Dual, b: Dual) -> Dual:
-        return self._made(a.real + b.real, [(a, _same), (b, _same)])
+        return self._made(a.array + b.array, [(a, _same), (b, _same)])
 
     def multiply(self, a: Dual, b: Dual) -> Dual:
-        parts = [(a, lambda s: product(s, b.real)), (b, lambda s: product(s, a.real))]
-        return self._made(product(a.real, b.real), parts)
+        parts = [(a, lambda s: product(s, b.array)), (b, lambda s: product(s, a.array))]
+        return self._made(product(a.array, b.array), parts)
 
     def _divide(self, a: Any, b: Any) -> Any:
         above, below = self.of(a), self.of(b)
         divide = self.base.divide
-        result = self.base.array(divide(above.real, below.real))
+        result = self.base.array(divide(above.array, below.array))
         parts: list[tuple[Dual, Callable[[Any], Any]]] = [
-            (above, lambda s: divide(s, below.real)),
-            (below, lambda s: -self.base.array(divide(product(s, result), below.real))),
+            (above, lambda s: divide(s, below.array)),
+            (below, lambda s: -self.base.array(divide(product(s, result), below.array))),
         ]
         return self._made(result, parts)
 
     def _power(self, a: Any, b: Any) -> Any:
         base, exponent = self.of(a), self.of(b)
-        result = self.base.array(self.base.power(base.real, exponent.real))
+        result = self.base.array(self.base.power(base.array, exponent.array))
 
         def as_base_varies(s: Any) -> Any:
-            return product(s, slope_of_power(self.base, base.real, exponent.real))
+            return product(s, slope_of_power(self.base, base.array, exponent.array))
 
         def as_exponent_varies(s: Any) -> Any:
-            return product(s, product(result, self.base.functions["log"](base.real)))
+            return product(s, product(result, self.base.functions["log"](base.array)))
 
         return self._made(result, [(base, as_base_varies), (exponent, as_exponent_varies)])
 
     def _function(self, name: str) -> Callable[[Any], Any]:
         def apply(values: Any) -> Any:
             operand = self.of(values)
-            result = self.base.functions[name](operand.real)
-            return self._made(result, [(operand, lambda s: product(s, slope(self.base, name, operand.real)))])
+            result = self.base.functions[name](operand.array)
+            return self._made(
+                result, [(operand, lambda s: product(s, slope(self.base, name, operand.array)))]
+            )
 
         return apply
 
@@ -203,7 +156,7 @@ class Duals:
             min=lambda a, over: self._extremum(library.min, a, over),
             is_concrete=False,
             tied=self._tied,
-            stopped=lambda a: library.stopped(a.real),
+            stopped=lambda a: library.stopped(a.array),
         )
 
     def _broadcast_to(self, a: Any, shape: tuple[int, ...]) -> Any:
@@ -222,7 +175,7 @@ class Duals:
     def _concatenate(self, arrays: Sequence[Any], axis: int) -> Any:
         parts = [self.of(a) for a in arrays]
         join = self.base.library.concatenate
-        real = self.base.array(join([part.real for part in parts], axis))
+        real = self.base.array(join([part.array for part in parts], axis))
         counts = [part.slope.shape[0] for part in parts if part.slope is not None]
         if not counts:
             return Dual(self, real)
@@ -236,16 +189,16 @@ class Duals:
             (first, lambda s: where(condition, s, zero)),
             (second, lambda s: where(condition, zero, s)),
         ]
-        return self._made(where(condition, first.real, second.real), parts)
+        return self._made(where(condition, first.array, second.array), parts)
 
     def _tied(self, a: Any, b: Any) -> Any:
         """Two that are equal share the slope, but a number has all of it."""
         first, second = self.of(a), self.of(b)
         base = self.base.library
         if base.tied is None:  # in the shape of both together
-            real = base.where(first.real == second.real, first.real, second.real)
+            real = base.where(first.array == second.array, first.array, second.array)
         else:
-            real = base.tied(first.real, second.real)
+            real = base.tied(first.array, second.array)
         for operand in (second, first):
             if operand.slope is None and operand.size == 1:
                 return Dual(self, self.base.array(real))
@@ -256,10 +209,10 @@ class Duals:
         left, right = self.of(a), self.of(b)
         matmul = self.base.library.matmul
         parts: list[tuple[Dual, Callable[[Any], Any]]] = [
-            (left, lambda s: matmul(s, right.real)),
-            (right, lambda s: matmul(left.real, s)),
+            (left, lambda s: matmul(s, right.array)),
+            (right, lambda s: matmul(left.array, s)),
         ]
-        return self._made(matmul(left.real, right.real), parts)
+        return self._made(matmul(left.array, right.array), parts)
 
     def _sum(self, a: Any, over: tuple[int, ...]) -> Any:
         total = self.base.library.sum
@@ -269,10 +222,10 @@ class Duals:
     def _extremum(self, choose: Callable[..., Any], a: Any, over: tuple[int, ...]) -> Any:
         """Those that attain it share the slope."""
         operand, total = self.of(a), self.base.library.sum
-        best, kept = self.base.array(choose(operand.real, over)), kept_shape(operand.real, over)
+        best, kept = self.base.array(choose(operand.array, over)), kept_shape(operand.array, over)
         if operand.slope is None:
             return Dual(self, best)
-        attains = self.base.array(operand.real == best.reshape(kept))
+        attains = self.base.array(operand.array == best.reshape(kept))
         share = self.base.divide(attains, self.base.array(total(attains, over)).reshape(kept))
         further = tuple(axis + 1 for axis in over)
         return Dual(self, best, self.base.array(total(product(operand.slope, share), further)))

@@ -69,7 +69,7 @@ def _slopes(
     value = inner.value(of, replace(scope, bound=bound))
     formulas.work += inner.work
     dual = duals.of(value.array)
-    return duals.slopes(dual, len(directions)), replace(value, array=dual.real)
+    return duals.slopes(dual, len(directions)), replace(value, array=dual.array)
 
 
 def _by_tensor(formulas: Varying, of: Node, by: Name, scope: ValueScope) -> TensorValue:

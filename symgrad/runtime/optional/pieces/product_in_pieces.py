@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from symgrad.runtime.kept_memory import _kept
-from symgrad.runtime.optional.loss_in_pieces import _by_pieces
 from symgrad.runtime.optional.own_workspaces import _as_vector, _by_rows
+from symgrad.runtime.optional.pieces.loss_in_pieces import _by_pieces
 from symgrad.runtime.parameter_vectors import unflatten
 from symgrad.runtime.smallest_model import DTYPE, INPUTS, SIZE, TARGETS
 
