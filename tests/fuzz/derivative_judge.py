@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import warnings
 from dataclasses import replace
@@ -61,6 +62,7 @@ def _meaning(
     spec: Spec, arrays: Mapping[str, np.ndarray], along: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray] | None:
     """Outputs, loss, and its slope along a direction; None near a kink or where numbers are huge."""
+    spec = _written_out(spec)
     arithmetic = Jets()
     bit = arithmetic.direction()
     scope = scope_at(spec, arrays, {}, arithmetic)
@@ -73,6 +75,51 @@ def _meaning(
     found |= {"loss": values(loss[0]), "slope": values(slopes(loss, bit)[0])}
     sound = all(np.isfinite(a).all() and np.abs(a).max(initial=0) < LARGE for a in found.values())
     return found if sound and arithmetic.clean and arithmetic.margin > NEAR["float32"] else None
+
+
+def _written_out(spec: Spec) -> Spec:
+    """The spec with derivatives where functions that take them are called."""
+    functions = {}
+    for signature, body in spec.get("functions", {}).items():
+        if "d(" in body:
+            call = ast.parse(signature, mode="eval").body
+            assert isinstance(call, ast.Call)
+            assert isinstance(call.func, ast.Name)
+            functions[call.func.id] = [ast.unparse(a) for a in call.args], body
+    equations = (
+        {
+            key: ast.unparse(_Called(functions).visit(ast.parse(f, mode="eval")))
+            for key, f in spec["equations"].items()
+        }
+        if functions
+        else spec["equations"]
+    )
+    return {**spec, "equations": equations}
+
+
+class _Called(ast.NodeTransformer):
+    """Calls of these functions, by name their parameters and their body, as what they are."""
+
+    def __init__(self, functions: Mapping[str, tuple[list[str], str]]) -> None:
+        self.functions = functions
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Name) or node.func.id not in self.functions:
+            return node
+        names, body = self.functions[node.func.id]
+        given = dict(zip(names, node.args, strict=True))
+        return _Named(given).visit(ast.parse(body, mode="eval").body)
+
+
+class _Named(ast.NodeTransformer):
+    """Names as what they stand for."""
+
+    def __init__(self, given: Mapping[str, ast.expr]) -> None:
+        self.given = given
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self.given.get(node.id, node)
 
 
 def _may_hide_rows(spec: Spec) -> bool:

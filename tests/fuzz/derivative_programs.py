@@ -27,6 +27,7 @@ class DerivativePrograms(TensorFormulas):
         super().__init__(random)
         self.sizes = self.random.sample((1, 2, 3, 4, 5), 4)
         self.equations: dict[str, str] = {}
+        self.slopes_as_functions: dict[str, str] = {}
 
     def derivative(self, name: str) -> None:
         """One more equation: a derivative of a tensor by one that stands above it."""
@@ -61,10 +62,22 @@ class DerivativePrograms(TensorFormulas):
             shape, order = varied, 1
         else:
             return False
-        term = f"d({self.one(OF).format(u=of)}, {', '.join([by] * order)})"
+        inner = self.one(OF).format(u=of)
+        term = f"d({inner}, {', '.join([by] * order)})"
+        if self.chance(0.4):
+            term = self.as_function(inner, by, order)
         same = [n for n, axes in self.shapes.items() if axes == shape and n[0] in "xpy"]
         self.put(name, name, shape, self.one(AROUND).format(term, u=self.one(same) if same else "2"))
         return True
+
+    def as_function(self, inner: str, by: str, order: int) -> str:
+        """The call of a function of the spec that takes the derivative, once or in steps."""
+        name = f"slope{len(self.slopes_as_functions)}"
+        body = f"d(u, {', '.join(['v'] * order)})"
+        if order > 1 and self.chance(0.5):
+            body = f"d({body.replace(', v', '', 1)}, v)"
+        self.slopes_as_functions[f"{name}(u, v)"] = body
+        return f"{name}({inner}, {by})"
 
     def in_indices(self, name: str, of: str, by: list[str]) -> None:
         """Entry by entry, along indices of their own, shared ones, and numbers."""
@@ -143,7 +156,7 @@ def derivative_spec(random: Random) -> dict[str, Any]:
                 "functions": {
                     k: f for k, f in FUNCTIONS.items()
                     if any(f"{k[0]}(" in text for text in draw.equations.values())
-                },
+                } | draw.slopes_as_functions,
                 "equations": draw.equations,
                 "loss": " + ".join([f"mean(tanh({made[-1]}))", *(f"sum({n}**2)" for n in draw.parameters)]),
                 "outputs": made,
