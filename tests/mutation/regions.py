@@ -68,6 +68,7 @@ FUNCTIONS = {
 NUMBERS = runtime_part("numba/float64_numbers").names - {"REAL", "INTEGER"}
 """What these compute with."""
 PUBLIC = {
+    *("_empty", "_from_a_line", "_train_step_of_sets", "_train_epoch_of_sets", "_is_one_piece"),
     *("_work_size", "_kept", "_with_constants", "_in_memory", "_address", "_owner", "unflatten", "flatten"),
     *("_lie_in_one_vector", "_copy_of_state", "init_params", "forward", "predict", "init_state", "loss"),
     *("loss_and_grad", "input_gradients", "_input_gradients", "gradient_point", "update", "train_step"),
