@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import interpreted, written
+from click.testing import CliRunner
 from scipy.stats import qmc
 
+from symgrad.cli import main
 from symgrad.errors import DataError, SpecError
 from symgrad.spec.model import DataSpec
 from symgrad.spec.reader import read
@@ -194,3 +196,25 @@ def test_data_that_are_given_are_not_drawn(tmp_path: Path) -> None:
     watched: Any = Watched(interpreted(written(spec, tmp_path)))
     train(spec, watched, data=load_data(spec), progress=False)
     np.testing.assert_array_equal(watched.seen[0][0], watched.seen[1][0])
+
+
+def test_the_command_draws_others_for_each_epoch_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the call does, to the last bit."""
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    spec = {
+        "name": "anew",
+        "dtype": "float64",
+        "inputs": {"x": ["n", 1]},
+        "equations": {"y": "dense(x, 1)", "e": "(y - x**2)**2"},
+        "loss": "mean(e)",
+        "train": {"data": {"points": {"x": [-1, 1]}, "number": 8, "resample": True}, "epochs": 3},
+    }
+    file = tmp_path / "anew.yaml"
+    file.write_text(json.dumps(spec), encoding="utf-8")
+    module = written(file, tmp_path)
+    out = ["--no-verify", "--json", "--out", str(tmp_path / "run")]
+    told = ["train", str(file), "--module", str(module), *out]
+    answer = CliRunner().invoke(main, told)
+    assert answer.exit_code == 0, answer.output
+    expected = train(read(file), interpreted(module), progress=False).history.columns()["loss"]
+    assert json.loads(answer.stdout)["history"]["loss"] == expected

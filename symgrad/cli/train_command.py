@@ -28,6 +28,7 @@ from symgrad.spec.reading.derive_block import with_derivatives
 from symgrad.sweeping.varied.over_text import over_of
 from symgrad.training.borrowed_params import check_source
 from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.dataset.resampled_points import resamples
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.logs.run_logs import checked_logs
 from symgrad.training.resuming import module_hash, newest, spec_of
@@ -259,11 +260,12 @@ def _train(
     ranks: RankGroup,
 ) -> int:
     shown = not (options.quiet or options.as_json)
+    draws_its_own = options.data is None and resamples(spec)  # others for each epoch: not those of the first
 
     def begin() -> Run:
         return train(
             *(spec, module),
-            data=dataset,
+            data=None if draws_its_own else dataset,
             epochs=options.epochs,
             seed=options.seed,
             out=folder,
