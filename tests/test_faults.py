@@ -181,7 +181,7 @@ def test_the_untouched_module_passes(kind: str, tmp_path: Path) -> None:
     }
 
 
-DX = "_array(work, 2 + 20 * batch"
+DX = "_array(work, 16 + 20 * batch"
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,9 @@ def test_tensors_in_the_workspace_are_what_their_names_say(name: str, tmp_path: 
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("_array(work, 2 + 4 * batch", "_array(work, 3 + 4 * batch", "of work is read"),
+        ("_array(work, 16 + 4 * batch", "_array(work, 17 + 4 * batch", "of work is read"),
         ('("A1", np', '("Z1", np', "the tensor Z1 is "),
-        ("_array(work, 2 + 8 * batch", "_array(work, 2 + 99 * batch", "work"),
+        ("_array(work, 16 + 8 * batch", "_array(work, 16 + 99 * batch", "work"),
         ('("Z2", np', '("B2", np', "a tensor 'B2', which the spec does not have"),
     ],
 )
