@@ -1860,25 +1860,25 @@ def _shared_steps(
     batch_size: int,
 ) -> float:
     """The mean loss per row, as of an epoch that is not shared."""
-    sums, total = _SumOverRanks(comm), 0.0
+    sums, mean, total = _SumOverRanks(comm), _kept("total", SIZE), 0.0
     for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
+        batch = order[start : min(start + batch_size, len(order))]
         value = np.nan
         for counts_rows in (False, True):
-            share = _own_share(comm, sums.grad, theta, state, setting, arrays, sizes, batch, counts_rows)
-            value, weight, most = sums.added(*share)
+            share = _own_share(comm, sums.own_grad, theta, state, setting, arrays, sizes, batch, counts_rows)
+            value, weight, most = sums.added(mean, *share)
             if weight or most:
                 break  # else nothing counts in this batch, and a mean over nothing is the same for all rows
         if not np.isfinite(value):
             return value
-        _rest_of_step(theta, sums.total, tuple(state), *setting)
+        _rest_of_step(theta, mean, tuple(state), *setting)
         total += value * len(batch)
     return total / len(order)
 
 
 def _own_share(
     comm: Any,
-    grad: np.ndarray,
+    share_of_grad: np.ndarray,
     theta: np.ndarray,
     state: State,
     setting: tuple[Any, ...],
@@ -1887,27 +1887,28 @@ def _own_share(
     batch: np.ndarray,
     counts_rows: bool,
 ) -> tuple[float, float]:
-    """Loss and weight of this rank's rows; their gradient goes into `grad`, times their weight."""
+    """Loss and weight of this rank's rows; their gradient goes into `share_of_grad`, times their weight."""
     rank, ranks = comm.Get_rank(), comm.Get_size()
     first, last = len(batch) * rank // ranks, len(batch) * (rank + 1) // ranks
     most = min(MICRO_BATCH_SIZE or last - first, last - first)
     vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name == "ahead"]
-    value, total = 0.0, 0.0
-    grad[:] = 0
+    grad, value, total = _kept("grad", SIZE), 0.0, 0.0
+    if first == last:
+        share_of_grad[:] = 0
     for start in range(first, last, max(most, 1)):
         rows = batch[start : min(start + most, last)]
         own, extents = _rows_in_memory(arrays, sizes, rows)
         if not all(np.isfinite(array).all() for array in own):
             return np.nan, 1.0
-        piece = grad if start == first else np.zeros(SIZE, DTYPE)
         work = _kept("work", _work_size(*extents))
         loss, weight = _share_of_step(
-            theta, piece, *vectors, tuple(state), *setting, start, *own, work, *extents
+            theta, grad, *vectors, tuple(state), *setting, start, *own, work, *extents
         )
         share = (len(rows) if counts_rows else weight) / len(batch)
-        piece *= DTYPE(share) if share else DTYPE(0)
-        if piece is not grad:
-            grad += piece
+        target = share_of_grad if start == first else grad
+        np.multiply(grad, DTYPE(share), out=target)
+        if target is grad:
+            share_of_grad += grad
         value, total = value + share * loss if share else value, total + share
     return float(value), float(total)
 
@@ -1932,12 +1933,12 @@ class _SumOverRanks:
         self.comm, ranks = comm, comm.Get_size()
         self.size = -(-SIZE // ranks)
         beside = 2 * np.dtype(np.float64).itemsize // np.dtype(DTYPE).itemsize
-        self.sent, self.taken, self.whole = (np.zeros((ranks, self.size), DTYPE) for _ in range(3))
+        self.sent, self.taken = (np.zeros((ranks, self.size), DTYPE) for _ in range(2))
         self.own, self.every = (np.zeros((n, self.size + beside), DTYPE) for n in (1, ranks))
-        self.grad, self.total = self.sent.reshape(-1)[:SIZE], self.whole.reshape(-1)[:SIZE]
+        self.own_grad = self.sent.reshape(-1)[:SIZE]
 
-    def added(self, value: float, weight: float) -> tuple[float, float, float]:
-        """The mean loss, the sum of weights, the largest of them; the mean gradient is then in `total`."""
+    def added(self, mean: np.ndarray, value: float, weight: float) -> tuple[float, float, float]:
+        """The mean loss, the sum of weights, the largest of them; the mean gradient goes into `mean`."""
         self.comm.Alltoall(self.sent, self.taken)
         stretch = self.own[0, : self.size]
         stretch[:] = self.taken[0]
@@ -1945,13 +1946,13 @@ class _SumOverRanks:
             stretch += taken
         self.own[0, self.size :] = np.array([value, weight]).view(DTYPE)
         self.comm.Allgather(self.own, self.every)
-        self.whole[:] = self.every[:, : self.size]
         values, weights = self.every[:, self.size :].copy().view(np.float64).T.tolist()
         total, largest = sum(weights), max(map(abs, weights))
         if not total:
             return np.nan, total, largest
-        if total != 1:
-            self.whole /= DTYPE(total)
+        for rank, summed in enumerate(self.every):
+            target = mean[rank * self.size : (rank + 1) * self.size]
+            np.divide(summed[: len(target)], DTYPE(total), out=target)
         return sum(values) / total, total, largest
 
 

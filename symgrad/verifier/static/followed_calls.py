@@ -80,6 +80,19 @@ def _given(module: FollowedModule, names: Value, *_: Value) -> Value:
     return tuple(arrays[name] for name in names), module.called("_sizes", free)
 
 
+def _rows_in_memory(module: FollowedModule, arrays: Value, sizes: Value, *_: Value) -> Value:
+    """Some of the rows that a caller gave, one at least, and the sizes that they decide."""
+    rows, axis = new_symbol("the rows of a share", [_ONE]), module.facts["BATCH_AXIS"]
+    if not (isinstance(arrays, tuple) and isinstance(sizes, dict) and axis in sizes):
+        return UNKNOWN
+    named = zip(module.facts["INPUTS"] + module.facts["TARGETS"], arrays, strict=True)
+    own = tuple(
+        array.of_shape((rows, *array.shape[1:])) if module.facts["AXES"][name][:1] == (axis,) else array
+        for name, array in named
+    )
+    return own, module.called("_sizes", list({**sizes, axis: rows}.values()))
+
+
 def _parameters(module: FollowedModule, *_: Value) -> Value:
     return SizedArray((module.facts["SIZE"],))
 
@@ -238,6 +251,7 @@ def _unknown(*_: Value) -> Value:
 
 MODULE: Mapping[str, Model] = {
     "_given": _given,
+    "_rows_in_memory": _rows_in_memory,
     "flatten": _parameters,
     "_writable_vector": _parameters,
     "_as_vector": _parameters,

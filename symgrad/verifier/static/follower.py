@@ -163,6 +163,8 @@ class _Body:
                 return self._choice(test, body, other)
             case ast.With(_, body):
                 self._managed(node, body)
+            case ast.Try(body, handlers, [], []):
+                return self._tried(body, handlers)
             case _:
                 self._forget([node])
         return True
@@ -221,6 +223,19 @@ class _Body:
         self._block(body)
         self.names = _of_all([before, self.names])
         self._forget([node])
+
+    def _tried(self, body: list[ast.stmt], handlers: Sequence[ast.ExceptHandler]) -> bool:
+        """Follow a body to its end, and what handles an error, which may be raised anywhere in it."""
+        before, ends = dict(self.names), []
+        if self._block(body):
+            ends.append(self.names)
+        for handler in handlers:
+            self.names = dict(before)
+            self._forget(body)
+            if self._block(handler.body):
+                ends.append(self.names)
+        self.names = _of_all(ends) if ends else before
+        return bool(ends)
 
     def _choice(self, test: ast.expr, body: list[ast.stmt], other: list[ast.stmt]) -> bool:
         truth = self._truth(test)
