@@ -85,12 +85,12 @@ def _rows_in_memory(module: FollowedModule, arrays: Value, sizes: Value, *_: Val
     rows, axis = new_symbol("the rows of a share", [_ONE]), module.facts["BATCH_AXIS"]
     if not (isinstance(arrays, tuple) and isinstance(sizes, dict) and axis in sizes):
         return UNKNOWN
-    named = zip(module.facts["INPUTS"] + module.facts["TARGETS"], arrays, strict=True)
-    own = tuple(
-        array.of_shape((rows, *array.shape[1:])) if module.facts["AXES"][name][:1] == (axis,) else array
-        for name, array in named
-    )
-    return own, module.called("_sizes", list({**sizes, axis: rows}.values()))
+    own = []
+    for name, array in zip(module.facts["INPUTS"] + module.facts["TARGETS"], arrays, strict=True):
+        has_rows = module.facts["AXES"][name][:1] == (axis,)
+        some = array.of_shape((rows, *array.shape[1:])) if has_rows else array
+        own.append(module.called("_in_memory", [name, some]))
+    return tuple(own), module.called("_sizes", list({**sizes, axis: rows}.values()))
 
 
 def _parameters(module: FollowedModule, *_: Value) -> Value:
