@@ -38,7 +38,10 @@ def hit(folder: Path, run: Path, choose: random.Random) -> tuple[str, float]:
     )
     launcher = begun(folder, *going_on, "--ranks", RANKS, "-q", "--rank-timeout", TIMEOUT)
     wait_until(lambda: len(ranks_of(launcher.pid)) == RANKS or launcher.poll() is not None, 60, "ranks")
-    assert launcher.poll() is None, launcher.communicate()
+    if launcher.poll() is not None:
+        errors = launcher.communicate()[1]
+        assert "PMIx server" in errors, errors  # Open MPI itself did not start: the machine is too busy
+        return "not started", 0.0
     time.sleep(choose.uniform(0, 4))
     mpiexec, ranks = children(launcher.pid), ranks_of(launcher.pid)
     what, rank = choose.choice(HITS), choose.choice(ranks)

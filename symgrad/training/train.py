@@ -200,10 +200,9 @@ class _Beginning(NamedTuple):
 
 def _compile_first(trainer: Trainer) -> None:
     """Let the first rank compile what the others then find on disk, where they look there too."""
-    ranks, reached = trainer.ranks, trainer.standing.last
-    if ranks.count > 1 and ranks.is_first and trainer.plan.epochs:
-        trainer.steps.compile(*reached.restored(trainer.module))
-    ranks.wait_for_first()
+    begun = trainer.standing.last
+    if trainer.ranks.count > 1 and trainer.plan.epochs:
+        trainer.ranks.told_by_first(lambda: trainer.steps.compile(*begun.restored(trainer.module)))
 
 
 def _drawn_anew(spec: Spec, parts: Parts) -> Callable[[int], Dataset] | None:

@@ -184,6 +184,10 @@ def compared(python: str | None, rounds: int) -> None:
             peer, network, batch, ranks = asked
             found.setdefault(asked, []).append(job(peer, python or "", network, batch, ranks))
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
+    for peer, network, batch, ranks in found:
+        both = [found[peer, network, batch, n] for n in (1, ranks) if (peer, network, batch, n) in found]
+        losses = [one["loss"] for each in both for one in each]
+        assert max(losses) - min(losses) <= 1e-4 * max(losses), (peer, network, losses)
     print("| network | peer | ranks | rows of a batch | ms a step, least | median | waiting | speed |")
     print("|---|---|---|---|---|---|---|---|")
     for asked, each in found.items():
