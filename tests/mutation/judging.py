@@ -26,7 +26,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, OF_EDITED, RAW, SEEDS
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, OF_EDITED, RANKS, RAW, SEEDS
 from symgrad.verifier.editing.edits import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.rare_updates import rare_update_checks
@@ -202,6 +202,7 @@ def _in_turn(region: str) -> list[Callable[[Trial], Iterable[Check]]]:
         "epoch": (_training, _behaviours),
         "own verify": (_own_verify,),
         "rows": (_raw_rows,),
+        "ranks": (_ranks,),
     }.get(region, (_behaviours, _training))
     others = (_values, _training, _behaviours, _text)
     return [*first, *(checks for checks in others if checks not in first)]
@@ -229,6 +230,10 @@ def _own_verify(trial: Trial) -> Iterable[Check]:
 
 def _raw_rows(trial: Trial) -> Iterable[Check]:
     return behaviour_checks(trial, {RAW}, is_edited=True)
+
+
+def _ranks(trial: Trial) -> Iterable[Check]:
+    return behaviour_checks(trial, {RANKS}, is_edited=True)
 
 
 def _behaviours(trial: Trial) -> Iterable[Check]:

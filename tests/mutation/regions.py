@@ -91,6 +91,8 @@ FILES = {
     *("save", "load", "_is_own", "_restored", "_restored_state", "_fill", "_prepared"),
     *("write_archive", "read_archive", "arrays_of", "_digest"),
 }
+RANKS = {"_share_of_step", "_rest_of_step"}
+"""What ranks that share batches compile; the rest is of the runtime's file."""
 ROWS = runtime_part("given_rows").names
 """What makes numbers of rows as they stand in people's data."""
 OF_FILES = {
@@ -104,6 +106,9 @@ OF_FILES = {
     "array_archives": "files",
     "whole_files": "files",
     "smallest_model": "public",
+    "training/shared_epochs": "ranks",
+    "training/unshared_epochs": "ranks",
+    "training/row_epochs": "epoch",
 }
 """What else stands in files of the runtime, by these."""
 UNPLANTED = frozenset({"accurately", "driver_section"}).union(
@@ -179,6 +184,7 @@ NAMED: Mapping[str, set[str]] = {
     "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity", "training step"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
     "sampling": {"samples"},
+    "ranks": {"ranks", "identity", "training step"},
     "own verify": {"own verify", "own verify at length", "own verify by seeds"},
     "files": {"checkpoints", "raw rows"},
     "rows": {"checkpoints", "raw rows"},
@@ -224,6 +230,7 @@ def _kind(node: ast.FunctionDef | ast.ClassDef) -> str:
         "own verify": OWN_VERIFY,
         "files": FILES,
         "rows": ROWS,
+        "ranks": RANKS,
         COMPILED_ALONE: INTRINSICS,
         "computation": COMPUTING,
     }

@@ -20,6 +20,7 @@ from symgrad.verifier.behaviour import (
     raw_rows,
     sampled,
     saved,
+    shared,
     sizes,
     stepped,
 )
@@ -62,7 +63,7 @@ class Behaviour:
 
 
 SIZES, MANY, RAW, LONG = "other sizes", "many epochs", "raw rows", "own verify at length"
-SEEDS, SAMPLES, STEPS = "own verify by seeds", "samples", "steps of time"
+SEEDS, SAMPLES, STEPS, RANKS = "own verify by seeds", "samples", "steps of time", "ranks"
 OF_EDITED = frozenset((SIZES, MANY, RAW, LONG, SEEDS))
 """Behaviours that only edited modules are tried for, as the others say enough of emitted text."""
 
@@ -77,6 +78,7 @@ BEHAVIOURS = {
     "answers": Behaviour("the same again, and the caller's own", parameters_in_memory.answers),
     "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
+    RANKS: Behaviour("that share batches make the steps of one process", shared.ranks),
     "checkpoints": Behaviour("save and load: all comes back, nothing foreign is taken", saved.checkpoints),
     STEPS: Behaviour("step: one after the other as the whole, bad ones named", stepped.steps),
     SAMPLES: Behaviour("sample: labels drawn as predictions say, bad arguments named", sampled.samples),
@@ -163,12 +165,14 @@ def _concerns(name: str, case: BehaviourCase) -> bool:
         return case.writes_on
     if name == STEPS:
         return case.goes_on
+    if name == RANKS:
+        return case.trains and bool(case.batch)
     return case.has_loss or name not in ("epochs", "fit")
 
 
 def _untried(name: str, trial: Trial, case: BehaviourCase) -> str:
     """Why a behaviour cannot be tried on a spec; nothing where it can."""
-    if name in ("epochs", "fit", SIZES) and not case.is_calm:
+    if name in ("epochs", "fit", RANKS, SIZES) and not case.is_calm:
         return "training on random data runs away, or carries rounding far"
     if name in ("own verify", LONG, SEEDS) and stops_gradients(trial.model):
         return STOPPED

@@ -1,0 +1,137 @@
+"""Ranks of a communicator that share a module's batches: they make the steps of one process alone.
+
+The ranks are threads here, and a communicator hands over what they send, over garbage.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.epoch import row_count, trained
+from symgrad.verifier.behaviour.workbench import Bench, first_line, refusal, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
+
+_PATIENCE = 60.0
+_BATCH = 3
+_ROUNDING = 1e-5
+
+
+class ThreadRank:
+    """As much of a communicator as a module asks for, of one of some threads."""
+
+    def __init__(self, rank: int, board: list[Array], barrier: threading.Barrier) -> None:
+        self.rank, self.board, self.barrier = rank, board, barrier
+
+    def Get_rank(self) -> int:
+        """Which one this is, from 0."""
+        return self.rank
+
+    def Get_size(self) -> int:
+        """How many there are."""
+        return len(self.board)
+
+    def Allgather(self, sent: Array, taken: Array) -> None:
+        """What all sent, in their order."""
+        self._exchanged(sent, taken, np.ravel)
+
+    def Alltoall(self, sent: Array, taken: Array) -> None:
+        """What each sent to this one."""
+        ranks, rank = len(self.board), self.rank
+        self._exchanged(sent, taken, lambda there: np.reshape(there, (ranks, -1))[rank])
+
+    def _exchanged(self, sent: Array, taken: Array, part: Callable[[Array], Array]) -> None:
+        taken.reshape(-1).view(np.uint8)[:] = 0xFF
+        self.board[self.rank] = sent
+        self.barrier.wait(_PATIENCE)
+        taken.reshape(len(self.board), -1)[:] = [part(there) for there in self.board]
+        self.barrier.wait(_PATIENCE)
+
+
+def on_ranks(count: int, work: Callable[[ThreadRank], Any]) -> list[Any]:
+    """What each of some ranks makes of a call, or the error that it raised."""
+    board, barrier = [np.empty(0)] * count, threading.Barrier(count)
+
+    def run(rank: int) -> Any:
+        try:
+            with np.errstate(all="ignore"):
+                return work(ThreadRank(rank, board, barrier))
+        except Exception as error:  # noqa: BLE001  # whatever it raises is what is asked for
+            barrier.abort()
+            return error
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def ranks(bench: Bench) -> Iterator[str]:
+    """Ranks that share batches end where one process ends, all with the same bits; others are told."""
+    if bench.module.COUPLED:
+        for name in ("train_step", "train_epoch", "fit"):
+            yield from _refused(bench, name)
+        return
+    rows = row_count(bench)
+    size = rows if bench.case.full_batch else _BATCH
+    alone = trained(bench, batch_size=size)
+    for count in (1, 2, 3, size + 1):
+        found = on_ranks(count, lambda comm: trained(bench, batch_size=size, comm=comm))
+        yield from _told(found, alone, f"train_epoch on {count} ranks with batch_size={size}")
+    yield from _stepped(bench)
+    yield from _otherwise(bench)
+
+
+def _told(found: list[Any], alone: tuple[Any, Any, float], what: str) -> Iterator[str]:
+    wrong = [each for each in found if isinstance(each, Exception)]
+    own = [each for each in wrong if not isinstance(each, threading.BrokenBarrierError)]
+    if wrong:
+        error = (own or wrong)[0]
+        yield f"{what} raised {type(error).__name__}: {first_line(error)}"
+        return
+    if any(not same(each[:2], found[0][:2], 0.0) or each[2] != found[0][2] for each in found[1:]):
+        yield f"{what}: they do not end with the same numbers"
+    if not same(found[0][:2], alone[:2], _ROUNDING):
+        yield f"{what}: they do not end where one process does"
+    elif not abs(found[0][2] - alone[2]) <= _ROUNDING * max(abs(alone[2]), 1e-30):
+        yield f"{what} gives {found[0][2]:.6g}, and alone {alone[2]:.6g}"
+
+
+def _stepped(bench: Bench) -> Iterator[str]:
+    def step(**options: Any) -> tuple[Any, Any, float]:
+        params, state = bench.params(), bench.state()
+        return params, state, bench.module.train_step(params, state, *bench.data(), **options)
+
+    yield from _told(on_ranks(2, lambda comm: step(comm=comm)), step(), "train_step on 2 ranks")
+
+
+def _otherwise(bench: Bench) -> Iterator[str]:
+    """A rank with other parameters is told by all before a step is made."""
+
+    def of_rank(comm: ThreadRank) -> Any:
+        params, state = bench.params(), bench.state()
+        if comm.rank:
+            params[0][...] += 1
+        return bench.module.train_epoch(params, state, *bench.data(), batch_size="full", comm=comm)
+
+    if not bench.case.blocks or not bench.params()[0].size:
+        return
+    found = on_ranks(2, of_rank)
+    told = [each for each in found if isinstance(each, ValueError) and str(each).startswith("comm:")]
+    if not told or not all(isinstance(each, Exception) for each in found):
+        yield "train_epoch on 2 ranks of which one has other parameters is not refused"
+
+
+def _refused(bench: Bench, name: str) -> Iterator[str]:
+    data, options = bench.data(), {"train_epoch": {"batch_size": "full"}}.get(name, {})
+    first = () if name == "fit" else (bench.params(), bench.state())
+    call = partial(getattr(bench.module, name), *first, *data, **options)
+    (wrong,) = on_ranks(1, lambda comm: refusal(ValueError, "comm:", partial(call, comm=comm)))
+    if wrong:
+        yield f"{name} with comm, though rows know of each other, {wrong}"
