@@ -73,6 +73,36 @@ def test_a_module_judges_itself_where_parameters_must_be_positive(tmp_path: Path
 
 BATCHED = SPECS["classifier"]
 FAULTS = {
+    "ranks count rows twice": (
+        "ranks",
+        "np.multiply(grad, DTYPE(share)",
+        "np.multiply(grad, DTYPE(2 * share)",
+        "they do not end where one process does",
+    ),
+    "ranks take the first rows alone": (
+        "ranks",
+        "len(batch) * (rank + 1) // ranks",
+        "len(batch) // ranks",
+        "they do not end where one process does",
+    ),
+    "each rank goes its own way": (
+        "ranks",
+        "target = mean[rank * self.size :",
+        "summed = self.own[0]; target = mean[rank * self.size :",
+        "they do not end with the same numbers",
+    ),
+    "ranks go on from different parameters": (
+        "ranks",
+        "if (found != found[0]).any():",
+        "if False:",
+        "of which one has other parameters",
+    ),
+    "a rank is alone with what it refuses": (
+        "ranks",
+        "    if -1 in found:",
+        "    if False:",
+        "of which one has a batch_size of 0",
+    ),
     "fit ignores batch_size": (
         "fit",
         "*data, batch_size=batch_size",

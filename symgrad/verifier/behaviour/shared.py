@@ -86,6 +86,7 @@ def ranks(bench: Bench) -> Iterator[str]:
         yield from _told(found, alone, f"train_epoch on {count} ranks with batch_size={size}")
     yield from _stepped(bench)
     yield from _otherwise(bench)
+    yield from _late(bench)
 
 
 def _told(found: list[Any], alone: tuple[Any, Any, float], what: str) -> Iterator[str]:
@@ -112,20 +113,57 @@ def _stepped(bench: Bench) -> Iterator[str]:
 
 
 def _otherwise(bench: Bench) -> Iterator[str]:
-    """A rank with other parameters is told by all before a step is made."""
+    """Where a rank has other parameters, or is given what it refuses, all are told before a step is made."""
 
-    def of_rank(comm: ThreadRank) -> Any:
+    def of_rank(comm: ThreadRank, moved: float, batch_size: Any) -> Any:
         params, state = bench.params(), bench.state()
-        if comm.rank:
-            params[0][...] += 1
-        return bench.module.train_epoch(params, state, *bench.data(), batch_size="full", comm=comm)
+        if comm.rank == 1:
+            bench.module.flatten(params)[...] += moved
+        size = batch_size if comm.rank == 1 else "full"
+        before = bench.module.flatten(params).copy()
+        try:
+            bench.module.train_epoch(params, state, *bench.data(), batch_size=size, comm=comm)
+        except ValueError as error:
+            return str(error) if same(bench.module.flatten(params), before) else "it had made steps"
+        return "it was taken"
 
-    if not bench.case.blocks or not bench.params()[0].size:
+    for what, moved, size, word in (
+        ("other parameters", 1.0, "full", "has other"),
+        ("a batch_size of 0", 0.0, 0, "refused"),
+    ):
+        found = on_ranks(3, partial(of_rank, moved=moved, batch_size=size))
+        told = [each for each in found if isinstance(each, str)]
+        expected = [text for text in told if text.startswith(f"comm: rank 1 {word}")]
+        own = [text for text in told if text.startswith("batch_size:")]
+        broken = [each for each in found if isinstance(each, threading.BrokenBarrierError)]
+        if not expected or len(expected) + len(own) + len(broken) < len(found) or (size == 0) != bool(own):
+            yield f"train_epoch on 3 ranks of which one has {what}: {first_line(next(iter(found)))}"
+
+
+def _late(bench: Bench) -> Iterator[str]:
+    """A row that is not finite is told by all ranks as by one process, after the steps before it."""
+    data = bench.data()
+    axis, tensors = bench.case.batch, bench.case.tensors
+    numbers = (n for n, t in enumerate(tensors) if t.axes[:1] == (axis,) and data[n].dtype == bench.dtype)
+    place = next(numbers, None)
+    if place is None or bench.case.full_batch:
         return
-    found = on_ranks(2, of_rank)
-    told = [each for each in found if isinstance(each, ValueError) and str(each).startswith("comm:")]
-    if not told or not all(isinstance(each, Exception) for each in found):
-        yield "train_epoch on 2 ranks of which one has other parameters is not refused"
+    data[place][-1] = np.nan
+
+    def train(**options: Any) -> tuple[str, Any]:
+        params, state = bench.params(), bench.state()
+        try:
+            bench.module.train_epoch(params, state, *data, batch_size=_BATCH, **options)
+        except ValueError as error:
+            return str(error), (params, state)
+        return "it was taken", (params, state)
+
+    said, left = train()
+    for found in on_ranks(2, lambda comm: train(comm=comm)):
+        if isinstance(found, Exception) or found[0] != said:
+            yield f"train_epoch on 2 ranks: a row that is not finite is not told as by one process: {found}"
+        elif not same(found[1], left, _ROUNDING):
+            yield "train_epoch on 2 ranks: steps before a row that is not finite are not one process's"
 
 
 def _refused(bench: Bench, name: str) -> Iterator[str]:
