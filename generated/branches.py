@@ -1854,8 +1854,8 @@ def _chosen(builder: Any, product: _Product) -> None:
 
 # Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
-# c, two for each thread, of at least BLOCK multiplications and LEAST_SIDE rows or columns.
-BLOCK, LEAST_SIDE = 2**21, 64
+# c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns.
+LEAST_AMOUNT, LEAST_SIDE = 2**21, 64
 llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
@@ -1865,7 +1865,7 @@ def _number_of_blocks(builder: Any, product: _Product) -> Any:
     longest = builder.select(_are_rows(builder, product), rows, columns)
     amount, kind = _amount(builder, rows, product.a.columns, columns), rows.type
     most = builder.ptrtoint(_symbol(builder, "symgrad_most_blocks", ir.VoidType(), []), kind)
-    bounds = builder.sdiv(amount, kind(BLOCK)), builder.sdiv(longest, kind(LEAST_SIDE))
+    bounds = builder.sdiv(amount, kind(LEAST_AMOUNT)), builder.sdiv(longest, kind(LEAST_SIDE))
     even = builder.and_(reduce(partial(_least, builder), bounds, most), kind(-2))
     is_alone = builder.or_(builder.icmp_signed("==", most, kind(2)), builder.icmp_signed("==", even, kind(0)))
     return builder.select(is_alone, kind(1), even)
@@ -2760,7 +2760,7 @@ def _shared_epoch(
     with _Alone(theta):
         value = _shared_steps(comm, theta, state, setting, arrays, sizes, order, batch_size)
     if not np.isfinite(value):
-        _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
+        _given(INPUTS + TARGETS, data)  # of all ranks each tells of an entry that is not finite
     return value
 
 
@@ -2829,7 +2829,7 @@ def _own_share(
     rank, ranks = comm.Get_rank(), comm.Get_size()
     first, last = len(batch) * rank // ranks, len(batch) * (rank + 1) // ranks
     most = min(MICRO_BATCH_SIZE or last - first, last - first)
-    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name == "ahead"]
+    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name != "grad"]
     grad, value, total = _kept("grad", SIZE), 0.0, 0.0
     if first == last:
         share_of_grad[:] = 0
@@ -2889,7 +2889,7 @@ class _SumOverRanks:
         if not total:
             return np.nan, total, largest
         for rank, summed in enumerate(self.every):
-            target = mean[rank * self.size : (rank + 1) * self.size]
+            target = mean[rank * self.size : min((rank + 1) * self.size, SIZE)]
             np.divide(summed[: len(target)], DTYPE(total), out=target)
         return sum(values) / total, total, largest
 

@@ -76,7 +76,14 @@ def test_stored_by_rows(name: str) -> None:
 OTHERS = {"scalars_only", "batch_axis_twice", "batched_scores", "convolution", "bilinear", "distances"}
 OTHERS |= {"layer_maxout", *(name for name in CORPUS if name.startswith("optimizer_"))} - {"optimizer_adam"}
 OTHERS |= {"norms_1d", "norms_2d", "norms_3d", "windows_2d", "turned_places", "block", "burgers", "recurrent"}
-OTHERS |= {"noises", "draws", "autoencoder_of_samples", "layer_ctc", "steps_in_parts"}
+OTHERS |= {
+    "noises",
+    "draws",
+    "autoencoder_of_samples",
+    "layer_ctc",
+    "steps_in_parts",
+    "steps_in_parts_of_any_number",
+}
 SMALL = [name for name in TRIED if name not in OTHERS]
 
 

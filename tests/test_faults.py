@@ -113,7 +113,7 @@ OF_MOMENTUM: Faults = {
     "a bias that keeps all": (INTO_B1, INTO_B1.replace("keep", "1"), {"b1"}, ""),
     "a bias that forgets": (INTO_B1, INTO_B1.replace("keep", "0"), {"train_step"}, ""),
     "a bias of another scale": (INTO_B1, INTO_B1.replace("scale", "1"), {"train_step"}, ""),
-    "the bias of another layer": (INTO_B1, INTO_B1.replace("db1", "db2"), {"b1"}, ""),
+    "into the bias of another layer": (INTO_B1, INTO_B1.replace("_b1", "_b2"), {"b1"}, ""),
     "another part to keep": ("keep = momentum", "keep = 0.8", {"train_step"}, ""),
     "a share of the spec's own": ("keep = momentum", "keep = 0.9", {"hyper"}, ""),
     "another scale": ("scale = 1 - ", "scale = 2 - ", {"train_step"}, ""),

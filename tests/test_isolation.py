@@ -272,7 +272,7 @@ HANG = CRASH[0], f"{CRASH[0]}\n    import time; time.sleep(600)"
     ("edit", "verdict"),
     [
         (CRASH, "crashed in predict (signal 11, SIGSEGV)"),
-        (HANG, "predict did not return: it waited for 3"),  # and more, by as much as the text is long
+        (HANG, "predict did not return: it waited for 4"),  # and more, by as much as the text is long
     ],
 )
 def test_the_command_gives_a_verdict(

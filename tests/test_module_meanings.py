@@ -135,7 +135,7 @@ def test_what_does_not_train_means_the_same_with_another_optimizer(tmp_path: Pat
         of_text(module_text(read({**DIGITS, "train": {"optimizer": o}})), tmp_path) for o in ("adam", "sgd")
     )
     changed = {name for name in found if found[name] != other[name]}
-    assert changed == {"_update", "_step", "_epoch"}
+    assert changed == {"_update", "_step", "_rest_of_step", "_epoch"}
 
 
 @pytest.mark.parametrize("name", ["classifier", "pieces"])

@@ -38,7 +38,7 @@ def test_faults_of_every_kind_are_planted(original: Original) -> None:
     regions = Counter(fault.region for fault in planted)
     assert set(regions) == {
         *("computation", "optimiser", "epoch", "checks", "public", "declarations", "own verify"),
-        *("intrinsics", "files", "rows"),
+        *("intrinsics", "files", "rows", "ranks"),
     }
     kinds = {fault.kind for fault in planted}
     assert {"operator", "comparison", "constant", "branch", "bound", "offset", "missing sum"} <= kinds
@@ -76,7 +76,7 @@ def test_no_argument_holds_against_a_call_that_differs(
         for fault in faults(original.text)
         if fault.function == "_work_size" and fault.kind == "operator"
     }
-    assert original.difference(planted.pop("(6 * (4 * batch))")) == ""
+    assert original.difference(planted.pop("(16 * (4 * batch))")) == ""
     assert any(map(original.difference, planted.values())), "a workspace that is too small is seen"
     outcome = Outcome("pieces", "", "public", "_work_size:1 operator", "survived", True, (), "", 0.0, False)
     assert argument(outcome)

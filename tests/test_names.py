@@ -47,6 +47,18 @@ def test_the_private_names_of_all_kinds_of_modules_are_kept_from_kernels() -> No
         assert own_names(text) <= PRIVATE
 
 
+def test_no_name_of_a_module_stands_for_two_things() -> None:
+    """A constant of the runtime's would take the place of one of the model's."""
+    texts = [file.read_text(encoding="utf-8") for file in GENERATED.glob("*.py")]
+    for text in [*texts, *(module_text(read(CORPUS[kind])) for kind in KINDS)]:
+        names = definitions(text)
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Assign):
+                parts = (part for target in node.targets for part in ast.walk(target))
+                names += [part.id for part in parts if isinstance(part, ast.Name)]
+        assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_equation_may_have_any_name(name: str, tmp_path: Path) -> None:
     """One kernel computes nothing but it, and would be called as the module's own function is."""

@@ -27,7 +27,7 @@ STATES = {"right", "refused", "warned", "documented"}
 DOCUMENTED = {
     "A18q": "`sqrt(x**2 + y**2)` beyond 1e154",
     "A18v": "the slope of `(exp(x) - 1)/x`",
-    "E09": "the same number of BLAS threads",
+    "E09": "the same number of threads",
 }
 HERE = Path(__file__).parent
 

@@ -122,8 +122,8 @@ AT_ONE_SIZE = {
         "same values",
     ),
     "a late bad row": (
-        "        _given(INPUTS + TARGETS, data)  #",
-        "        at_once == 3 or _given(INPUTS + TARGETS, data)  #",
+        "        _given(INPUTS + TARGETS, data)  # an",
+        "        at_once == 3 or _given(INPUTS + TARGETS, data)  # an",
         "",
     ),
 }

@@ -21,8 +21,8 @@ from mutation.stored import stored
 from symgrad.compiler.loading.load import double_precision_twin, load
 from symgrad.verifier.behaviour import accepted_data as of_data
 from symgrad.verifier.behaviour import declared
-from symgrad.verifier.behaviour.epoch import row_count
 from symgrad.verifier.behaviour.memory import parameters_in_memory
+from symgrad.verifier.behaviour.training.epoch import row_count
 from symgrad.verifier.behaviour.workbench import Bench, kept
 
 if TYPE_CHECKING:

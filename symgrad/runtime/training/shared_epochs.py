@@ -48,7 +48,7 @@ def _shared_epoch(
     with _Alone(theta):
         value = _shared_steps(comm, theta, state, setting, arrays, sizes, order, batch_size)
     if not np.isfinite(value):
-        _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
+        _given(INPUTS + TARGETS, data)  # of all ranks each tells of an entry that is not finite
     return value
 
 
@@ -117,7 +117,7 @@ def _own_share(
     rank, ranks = comm.Get_rank(), comm.Get_size()
     first, last = len(batch) * rank // ranks, len(batch) * (rank + 1) // ranks
     most = min(MICRO_BATCH_SIZE or last - first, last - first)
-    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name == "ahead"]
+    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name != "grad"]
     grad, value, total = _kept("grad", SIZE), 0.0, 0.0
     if first == last:
         share_of_grad[:] = 0
@@ -177,6 +177,6 @@ class _SumOverRanks:
         if not total:
             return np.nan, total, largest
         for rank, summed in enumerate(self.every):
-            target = mean[rank * self.size : (rank + 1) * self.size]
+            target = mean[rank * self.size : min((rank + 1) * self.size, SIZE)]
             np.divide(summed[: len(target)], DTYPE(total), out=target)
         return sum(values) / total, total, largest

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.epoch import late_in, row_count, stepped, trained
-from symgrad.verifier.behaviour.fit import fitted, replayed
+from symgrad.verifier.behaviour.training.epoch import late_in, row_count, stepped, trained
+from symgrad.verifier.behaviour.training.fit import fitted, replayed
 from symgrad.verifier.behaviour.workbench import Bench, drawn_by, kept, same
 
 if TYPE_CHECKING:

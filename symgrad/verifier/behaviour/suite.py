@@ -14,18 +14,15 @@ from symgrad.verifier.behaviour import (
     accepted_data,
     declared,
     drawn_values,
-    epoch,
-    fit,
-    many_epochs,
     raw_rows,
     sampled,
     saved,
-    shared,
     sizes,
     stepped,
 )
 from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
 from symgrad.verifier.behaviour.memory import parameters_in_memory
+from symgrad.verifier.behaviour.training import epoch, fit, many_epochs, shared
 from symgrad.verifier.behaviour.workbench import Bench, first_line
 from symgrad.verifier.report import Check, Verdict
 from symgrad.verifier.sampling.samples import is_defined_near_zero

@@ -26,8 +26,8 @@ from symgrad.runtime.numba.products.shared_work import THREADS
 
 # Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
-# c, two for each thread, of at least BLOCK multiplications and LEAST_SIDE rows or columns.
-BLOCK, LEAST_SIDE = 2**21, 64
+# c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns.
+LEAST_AMOUNT, LEAST_SIDE = 2**21, 64
 llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
@@ -37,7 +37,7 @@ def _number_of_blocks(builder: Any, product: _Product) -> Any:
     longest = builder.select(_are_rows(builder, product), rows, columns)
     amount, kind = _amount(builder, rows, product.a.columns, columns), rows.type
     most = builder.ptrtoint(_symbol(builder, "symgrad_most_blocks", ir.VoidType(), []), kind)
-    bounds = builder.sdiv(amount, kind(BLOCK)), builder.sdiv(longest, kind(LEAST_SIDE))
+    bounds = builder.sdiv(amount, kind(LEAST_AMOUNT)), builder.sdiv(longest, kind(LEAST_SIDE))
     even = builder.and_(reduce(partial(_least, builder), bounds, most), kind(-2))
     is_alone = builder.or_(builder.icmp_signed("==", most, kind(2)), builder.icmp_signed("==", even, kind(0)))
     return builder.select(is_alone, kind(1), even)

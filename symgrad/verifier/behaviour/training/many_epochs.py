@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.epoch import row_count
+from symgrad.verifier.behaviour.training.epoch import row_count
 from symgrad.verifier.behaviour.workbench import Bench
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.broken_fit import broken_fits
-from symgrad.verifier.behaviour.epoch import row_count
+from symgrad.verifier.behaviour.training.broken_fit import broken_fits
+from symgrad.verifier.behaviour.training.epoch import row_count
 from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same, told
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What training makes: epochs, fits, ranks that share them."""
