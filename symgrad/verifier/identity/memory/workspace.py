@@ -52,9 +52,9 @@ class Workspace(View):
         return found
 
     def part(self, start: int, shape: Sequence[int]) -> View:
-        """An array of its own."""
+        """An array of its own in the workspace; of an array a part, as the steps that a last part has."""
         found = super().part(start, shape)
-        if isinstance(found, Workspace):
+        if isinstance(found, Workspace) and self.size == len(self.numbers):
             found.owner = found.start * _PLACES + found.size
         return found
 
