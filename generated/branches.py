@@ -2829,7 +2829,7 @@ def _own_share(
     rank, ranks = comm.Get_rank(), comm.Get_size()
     first, last = len(batch) * rank // ranks, len(batch) * (rank + 1) // ranks
     most = min(MICRO_BATCH_SIZE or last - first, last - first)
-    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name != "grad"]
+    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name not in ("grad", "piece")]
     grad, value, total = _kept("grad", SIZE), 0.0, 0.0
     if first == last:
         share_of_grad[:] = 0
