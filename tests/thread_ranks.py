@@ -1,4 +1,4 @@
-"""Ranks without MPI: threads of one process, with as much of a communicator as is used of mpi4py's."""
+"""Ranks without MPI: threads of one process, whose errors are raised."""
 
 from __future__ import annotations
 
@@ -8,53 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.verifier.behaviour.training.shared import ThreadRank
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class ThreadComm:
-    """The communicator of one thread. What it receives is overwritten before, as MPI may do."""
-
-    def __init__(self, rank: int, board: list[Any], barrier: threading.Barrier) -> None:
-        self.rank, self.board, self.barrier = rank, board, barrier
-
-    def Get_rank(self) -> int:
-        return self.rank
-
-    def Get_size(self) -> int:
-        return len(self.board)
-
-    def Allgather(self, sent: Any, taken: Any) -> None:
-        taken.reshape(-1).view(np.uint8)[:] = 0xFF
-        self.exchange(sent)
-        taken.reshape(self.Get_size(), -1)[:] = [np.ravel(there) for there in self.board]
-        self.barrier.wait(60)
-
-    def Alltoall(self, sent: Any, taken: Any) -> None:
-        taken.reshape(-1).view(np.uint8)[:] = 0xFF
-        self.exchange(sent)
-        parts = (np.reshape(there, (self.Get_size(), -1))[self.rank] for there in self.board)
-        taken.reshape(self.Get_size(), -1)[:] = [*parts]
-        self.barrier.wait(60)
-
-    def bcast(self, given: Any, root: int = 0) -> Any:
-        self.exchange(given)
-        found = self.board[root]
-        self.barrier.wait(60)
-        return found
-
-    def exchange(self, given: Any) -> None:
-        self.board[self.rank] = given
-        self.barrier.wait(60)
-
-
-def on_ranks(ranks: int, work: Callable[[ThreadComm], Any]) -> list[Any]:
+def on_ranks(ranks: int, work: Callable[[ThreadRank], Any]) -> list[Any]:
     """What each rank makes of `work`; the first error where one fails."""
-    board, barrier = [None] * ranks, threading.Barrier(ranks)
+    board, barrier = [np.empty(0)] * ranks, threading.Barrier(ranks)
 
     def run(rank: int) -> Any:
         try:
-            return work(ThreadComm(rank, board, barrier))
+            return work(ThreadRank(rank, board, barrier))
         except BaseException:
             barrier.abort()
             raise
