@@ -14,6 +14,7 @@ import numpy as np
 from symgrad.compiler.loading.load import load
 from symgrad.ranks.group_of_ranks import OneOfOne
 from symgrad.ranks.mpi_world import world
+from symgrad.ranks.patient_comm import PatientComm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,8 @@ def main(folder: Path) -> None:
     those of `together` are real ones.
     """
     asked = json.loads((folder / "asked.json").read_text())
-    module, comm = load(asked["module"]), world()
+    module, begun = load(asked["module"]), world()
+    comm = None if begun is None else PatientComm(begun)  # as trainings wait
     with np.load(folder / "data.npz") as stored:
         arrays = [stored[name] for name in (*module.INPUTS, *module.TARGETS)]
     found: dict[str, Any] = {"steps": {}, "memory": {}}
