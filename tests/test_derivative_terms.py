@@ -382,7 +382,7 @@ REFUSED = {
     "d(E, k)": "'k' is a constant",
     "d(h, x)": 'several numbers in a row by several; .*"J[n,i,j]": "d(h[n,i], x[n,j])"',
     "d(E, x, x)": '"J[n,i,j]": "d(E[n], x[n,i], x[n,j])"',
-    "d(E - mean(E), x)": "does not depend on row n of 'x' alone.*\"d(E - mean(E)[n], x[m,i])\"",
+    "d(E - mean(E), x)": "does not depend on row n of 'x' alone.*of its own, u, .*\"d(u[n], x[m,i])\"",
     "d(E, x, x, x, x, x, x, x)": "order 7; the highest there is has order 6",
     "d(E)": "d takes a value and what it is differentiated by",
     "d(E, 2 * x)": "a derivative is by a tensor or by an entry of one",
@@ -400,6 +400,44 @@ def test_is_refused_with_place_and_remedy(formula: str) -> None:
     with pytest.raises(SpecError, match=rf"equations\.r:1:\d+: .*{pattern}") as told:
         module_text(read(spec))
     assert "; " in str(told.value)
+
+
+ALONE = {"name": "q", "dtype": "float64", "inputs": {"x": ["N", 1]}, "loss": "mean(J**2)"}
+FOLLOWED: dict[str, tuple[dict[str, Any], str]] = {
+    "a name": ({"equations": {"y": "dense(x, 2)", "c": "y - mean(y, axis=0)", "J": "d(c, x)"}}, ""),
+    "an expression": (
+        {"equations": {"y": "dense(x, 2)", "J": "d(y - mean(y, axis=0), x)"}},
+        "y - mean(y, axis=0)",
+    ),
+    "a call": (
+        {
+            "networks": {"f(x)": ["dense(2)", "batch_norm(momentum=false)"]},
+            "equations": {"J": "d(f(2 * x), x)"},
+        },
+        "f(2 * x)",
+    ),
+    "what training computes": ({"equations": {"y": "batch_norm(dense(x, 2))", "J": "d(y, x)"}}, ""),
+    "what chance draws": (
+        {"equations": {"y": "mean(dropout(dense(x, 2), 0.5))**2", "J": "d(d(y, x), x)"}},
+        "d(y, x)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOLLOWED)
+def test_the_remedy_of_rows_that_know_each_other_can_be_followed(case: str) -> None:
+    changes, unnamed = FOLLOWED[case]
+    spec = {**ALONE, **changes}
+    with pytest.raises(SpecError) as told:
+        module_text(read(spec))
+    assert "_training" not in str(told.value)
+    form = re.search(r'"(?P<key>J\[.*\])": "(?P<formula>.*)"', str(told.value))
+    own = re.search(r"an equation of its own, (?P<name>\w+)", str(told.value))
+    assert form is not None
+    assert (own is not None) == bool(unnamed)
+    equations = {key: formula for key, formula in spec["equations"].items() if key != "J"}
+    equations |= {own["name"]: unnamed} if own is not None else {}
+    module_text(read({**spec, "equations": {**equations, form["key"]: form["formula"]}}))
 
 
 DOUBTED = {

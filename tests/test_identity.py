@@ -85,6 +85,21 @@ def test_what_no_field_can_stand_for_agrees_in_many_digits():
     assert (found.state, found.detail) == ("agrees", "30 digits")
 
 
+def test_functions_of_pythons_own_mathematics_are_known():
+    """Where nothing runs along rows, an entry at a time."""
+    spec = {
+        **SMALL,
+        "layers": [],
+        "parameters": {"a": []},
+        "equations": {"h[n]": "gelu(a * x[n,0])", "g[n,i:3]": "h[n] * t[n,i] + d(h[n], a)", "y": "tanh(g)"},
+        "loss": "mean(y * t)",
+    }
+    del spec["layers"]
+    text = module_text(read(spec))
+    assert "math.erfc(" in text.partition("def _forward(")[0]
+    assert identity_of(expand(read(spec)), text).state == "identical"
+
+
 @pytest.mark.parametrize(
     "planted", ["open('planted', 'w')", "import os", "exec('1')", "raise SystemExit", "__import__('os')"]
 )

@@ -79,3 +79,35 @@ def test_an_equation_may_have_any_name(name: str, tmp_path: Path) -> None:
     y, values = module.forward(module.init_params(0), x)
     np.testing.assert_allclose(values, np.tanh(x), rtol=1e-14)
     np.testing.assert_allclose(y, np.tanh(x).sum(axis=1, keepdims=True).repeat(2, 1), rtol=1e-14)
+
+
+def _told(text: str) -> set[str]:
+    """What the functions for callers of a module are given beside data."""
+    defined = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))
+    return {
+        argument.arg
+        for function in defined
+        if not function.name.startswith("_") and "params" in {a.arg for a in function.args.args}
+        for argument in (*function.args.args, *function.args.kwonlyargs)
+    }
+
+
+ARGUED: list[dict[str, Any]] = [
+    {"equations": {"y": "tanh(x @ W)"}, "derive": ["hvp", "per_sample", "jacobian(y, x)", "hessian(W)"]},
+    {"equations": {"y": "dropout(x @ W, 0.5)"}},
+    {"inputs": {"x": ["n", "T", 3]}, "equations": {"h": "rnn(x, 3)", "y": "h[:, -1] @ W"}},
+]
+
+
+@pytest.mark.parametrize("kind", ARGUED)
+def test_inputs_may_have_the_names_of_all_arguments(kind: dict[str, Any]) -> None:
+    """One would stand twice among the arguments of a function otherwise: the text would be no Python."""
+    spec = {"name": "named", "inputs": {"x": ["n", 3]}, "parameters": {"W": [3, 2]}, "loss": "mean(y**2)"}
+    told = sorted(_told(module_text(read({**spec, **kind}))) - {"x"})
+    assert "params" in told
+    inputs = {**(kind.get("inputs") or spec["inputs"]), **{name: ["n"] for name in told}}
+    ast.parse(
+        module_text(
+            read({**spec, **kind, "inputs": inputs, "loss": f"mean(y**2) + mean({' + '.join(told)})"})
+        )
+    )

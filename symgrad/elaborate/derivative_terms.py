@@ -29,7 +29,9 @@ from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError, SpecWarning, warn
 from symgrad.spec.language.builtins import MAX_ORDER
 from symgrad.spec.language.syntax import Index, Name
+from symgrad.spec.language.trees import transform
 from symgrad.spec.language.unparse import unparse
+from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +70,7 @@ class DerivativeTerms:
             source = self._source(node, varied)
             before.append((node, varied.axes))
             asked = replace(call, arguments=call.arguments[:order])
-            rows = _Rows(call.at, tuple(before), self._atomic(value, owner), varied)
+            rows = _Rows(call.at, tuple(before), self._atomic(value, owner), varied, self.builder.said)
             value = self._by(asked if order > 1 else of, rows, source)
         self._doubt_kinks(call)
         return self._shown(value)
@@ -93,8 +95,8 @@ class DerivativeTerms:
             entries = (rows.value.body, source) if in_indices else (rows.of, rows.by)
             derivative = self._entry(rows, *entries, must_be_rows=not in_indices)
         if derivative is None and not self.tangents.blind:
-            by = unparse(rows.before[-1][0])
-            problem = f"the derivative of '{unparse(of)}' by '{by}' is 0: it does not depend on it"
+            by = self._told(rows.before[-1][0])
+            problem = f"the derivative of '{self._told(of)}' by '{by}' is 0: it does not depend on it"
             remedy = f"compute it from '{by}', in equations above, or leave the term out"
             warn(SpecWarning(problem, at=rows.at, remedy=remedy))
         return Value(rows.axes, rows.indices, sp.Integer(0) if derivative is None else derivative)
@@ -103,9 +105,15 @@ class DerivativeTerms:
         """Warn of slopes with jumps that are differentiated: they are flat beside them."""
         if self.tangents.blind:
             first = min(self.tangents.blind)
-            problem = f"'{unparse(call)}' is blind to kinks: '{first}' has a slope that is flat but for jumps"
+            named = self.builder.said.get(first, first)
+            problem = (
+                f"'{self._told(call)}' is blind to kinks: '{named}' has a slope that is flat but for jumps"
+            )
             remedy = "take smooth functions, such as tanh or softplus for relu"
             warn(SpecWarning(problem, at=call.at, remedy=remedy))
+
+    def _told(self, node: Node) -> str:
+        return _told(node, self.builder.said)
 
     def _source(self, node: Node, varied: Value) -> Entry:
         """The entry that varies."""
@@ -204,13 +212,10 @@ class DerivativeTerms:
         names = [e.target for e in self.builder.equations if e.target in needed and places[e.target] is None]
         first = names[0] if names else of
         shown = first if self.builder.tensors[first].kind != "temporary" else first.rpartition("_")[0]
-        where = f": '{shown}' takes several rows together" if names else ""
-        of_shown, by_shown = (unparse(node) for node, _ in (rows.before[0], rows.before[-1]))
-        return ShapeError(
-            f"row n of '{of_shown}' does not depend on row n of '{by_shown}' alone{where}",
-            at=rows.at,
-            remedy=f"say which entry by which in index notation: {rows.in_indices('m')}",
-        )
+        where = f": '{self.builder.said.get(shown, shown)}' takes several rows together" if names else ""
+        of_shown, by_shown = (self._told(node) for node, _ in (rows.before[0], rows.before[-1]))
+        problem = f"row n of '{of_shown}' does not depend on row n of '{by_shown}' alone{where}"
+        return ShapeError(problem, at=rows.at, remedy=rows.in_indices("m"))
 
 
 def _check_call(call: Call) -> None:
@@ -228,13 +233,15 @@ class _Rows:
     """Two values in matrix notation, whose first axes are rows where they are one axis.
 
     One of them has one number in a row, or as a whole where there are no rows; the derivative has the axes of
-    the other. `before` are the arguments up to what varies, with their axes.
+    the other. `before` are the arguments up to what varies, with their axes; `said` is what the spec calls
+    the tensors that it names.
     """
 
     at: Position
     before: tuple[tuple[Node, Axes], ...]
     value: Value
     varied: Value
+    said: Mapping[str, str]
 
     @property
     def _share_rows(self) -> bool:
@@ -258,7 +265,7 @@ class _Rows:
         raise ShapeError(
             f"the derivative of {show_axes(own)} by {show_axes(varied)}: several numbers{where} by several",
             at=self.at,
-            remedy=f"say which entry by which in index notation: {self.in_indices('n' if rows else 'm')}",
+            remedy=self.in_indices("n" if rows else "m"),
         )
 
     @property
@@ -290,18 +297,41 @@ class _Rows:
         return _at_places(self.varied, {**self._renamed, **dict.fromkeys(narrow, sp.Integer(0))})
 
     def in_indices(self, row: str) -> str:
-        """The index form; `row` is the first index of what varies."""
+        """The index form, as a remedy; `row` is the first index of what varies.
+
+        Only what has a name has entries: anything else must be given one.
+        """
         letters = iter("ijklpqrstuvw")
         places: list[tuple[str, ...]] = []
         for number, (_, axes) in enumerate(self.before):
             first = row if number == len(self.before) - 1 else "n"
             places.append((first, *(next(letters) for _ in axes[1:])) if axes else ())
+        of = self.before[0][0]
+        has_name = not places[0] or (isinstance(of, Name) and of.id in self.said)
+        name = _told(of, self.said) if has_name else unused("u", self.said)
+        tensors = [name, *(_told(node, self.said) for node, _ in self.before[1:])]
         shown = [
-            unparse(node) + (f"[{','.join(place)}]" if place else "")
-            for (node, _), place in zip(self.before, places, strict=True)
+            tensor + (f"[{','.join(place)}]" if place else "")
+            for tensor, place in zip(tensors, places, strict=True)
         ]
         left = dict.fromkeys(index for place in places for index in place)
-        return f'"J[{",".join(left)}]": "d({", ".join(shown)})"'
+        naming = "" if has_name else f"give what is differentiated an equation of its own, {name}, and "
+        form = f'"J[{",".join(left)}]": "d({", ".join(shown)})"'
+        return f"{naming}say which entry by which in index notation: {form}"
+
+
+def _told(node: Node, said: Mapping[str, str]) -> str:
+    """A formula as a spec says it: in training what is called h there may be another tensor."""
+    return unparse(transform(node, lambda part: _called(part, said)))
+
+
+def _called(node: Node, said: Mapping[str, str]) -> Node:
+    match node:
+        case Name(name):
+            return replace(node, id=said.get(name, name))
+        case Index(name):
+            return replace(node, tensor=said.get(name, name))
+    return node
 
 
 def _at_places(value: Value, places: Mapping[sp.Symbol, sp.Expr]) -> Entry:

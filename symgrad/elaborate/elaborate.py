@@ -20,7 +20,7 @@ from symgrad.elaborate.layer_demands import check_demand
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
 from symgrad.spec.language.syntax import Call, Index, Name
-from symgrad.spec.language.trees import walk
+from symgrad.spec.language.trees import values_in, walk
 from symgrad.spec.model import AxisSpec, EquationSpec, Model, NextValue, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import asks_for_derivative, loss_learns_from, varied_after
@@ -53,7 +53,7 @@ class _Elaborator:
     ) -> None:
         self.model, self.stable = model, stable
         spec = model.spec
-        self.builder = EquationBuilder(_names_of(model), model.batch_axis)
+        self.builder = EquationBuilder(_names_of(model), model.batch_axis, _said_by(model))
         self.sizes = dict(spec.axes)
         self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)
@@ -333,6 +333,20 @@ def _of_data(axes: tuple[Axis, ...]) -> str:
     """The name of the first axis whose size the data decides."""
     free = next(axis for axis in axes if axis.is_free)
     return min(free.form.free) if free.form is not None else str(free.name)
+
+
+def _said_by(model: Model) -> dict[str, str]:
+    """Tensors that a spec says the names of, with these."""
+    spec = model.spec
+    tensors = [t.name for t in (*spec.inputs, *spec.targets)] + [e.name for e in spec.equations]
+    others = [
+        *(c.name for c in spec.constants),
+        *(p.name for p in spec.parameters),
+        *(m.name for m in spec.state),
+    ]
+    read = (values_in(formula) for formula in (*(e.formula for e in spec.equations), spec.loss) if formula)
+    said = {*tensors, *others}.union(*read)
+    return {name: name for name in said} | {other: name for name, other in model.in_training if name in said}
 
 
 def _names_of(model: Model) -> Iterator[str]:

@@ -19,7 +19,7 @@ from symgrad.errors import Position, SpecError
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.calculus.axes import Axes, Axis
 
@@ -62,11 +62,14 @@ class EquationBuilder:
     """Collects the equations that building values calls for, and names them.
 
     `reserved` are names no temporary may take: those the spec gives to tensors defined later. `rows` is the
-    axis of the rows that a module takes in batches, or empty.
+    axis of the rows that a module takes in batches, or empty. `said` are the names that the spec says itself,
+    each with that: what is h there may be another tensor in training.
     """
 
-    def __init__(self, reserved: Iterable[str] = (), rows: str = "") -> None:
-        self.reserved, self.rows = frozenset(reserved), rows
+    def __init__(
+        self, reserved: Iterable[str] = (), rows: str = "", said: Mapping[str, str] | None = None
+    ) -> None:
+        self.reserved, self.rows, self.said = frozenset(reserved), rows, said or {}
         self.tensors: dict[str, Tensor] = {}
         self.equations: list[Equation] = []
         self.axis_of: dict[sp.Symbol, Axis] = {}

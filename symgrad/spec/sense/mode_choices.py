@@ -27,8 +27,10 @@ def check_modes(model: Model) -> None:
     if model.evaluation is None and not twice:
         return
     if spec.derive:
-        problem = f"'{spec.derive[0]}' is not derived for a model with training(...)"
-        raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out")
+        what = f"'{next(iter(twice), 'loss')}'"
+        problem = f"'{spec.derive[0]}' is not derived where training and inference differ, as in {what}"
+        remedy = "leave it out, or what is drawn or chosen by training(...)"
+        raise SpecError(problem, at=spec.derive[0].at, remedy=remedy)
     if spec.manual:
         problem = f"'{spec.manual[0].name}' does not say whether it claims training or inference"
         raise SpecError(problem, at=spec.manual[0].at, remedy="leave manual out where training(...) stands")

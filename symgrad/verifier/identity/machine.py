@@ -140,7 +140,7 @@ class Machine:
             "prefetch": lambda *_: None,
             "draw": self._draw,
             "euclidean_norm": lambda vector: self._norm(vector.array()),
-            "math": _Mathematics(lambda *legs: self._norm(np.array(legs, dtype=object))),
+            "math": _Mathematics(scalar, lambda *legs: self._norm(np.array(legs, dtype=object))),
             "formed_first": lambda a, b: a - b,
             "quotient_first": lambda a, b: a / b,
             "product_first": lambda a, b: a * b,
@@ -275,11 +275,12 @@ def _floats(block: Any) -> Any:
 class _Mathematics:
     """Python's module of this name for a text, but for what it computes with numbers of the arithmetic."""
 
-    def __init__(self, hypot: Callable[..., Any]) -> None:
-        self.hypot = hypot
+    def __init__(self, functions: Mapping[str, Callable[..., Any]], hypot: Callable[..., Any]) -> None:
+        rows = ((row.code.removeprefix("math."), row.name) for row in SCALARS.values() if not row.numpy)
+        self._functions = {called: functions[name] for called, name in rows if called} | {"hypot": hypot}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(math, name)
+        return self._functions.get(name) or getattr(math, name)
 
 
 class _NumPy:

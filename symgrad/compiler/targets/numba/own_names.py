@@ -13,7 +13,7 @@ real value acc theta grad work params grads state step epoch order batch_size ep
 tolerance exactly rows start stop total scale norm piece most share weight chosen entry layer
 ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
 update train_step fit hyper first BLOCK sample comm Carry carry
-hvp gauss_newton per_sample_grad jacobian hessian direction product key draws before
+hvp gauss_newton per_sample_grad jacobian hessian direction vector product out key draws before
 draw_prediction predict_often
 """
 _PRIVATE_OF_MODELS = """
