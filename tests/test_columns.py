@@ -87,7 +87,7 @@ OTHERS |= {
 SMALL = [name for name in TRIED if name not in OTHERS]
 
 
-@pytest.mark.parametrize("name", one_in(2, SMALL))
+@pytest.mark.parametrize("name", one_in(4, SMALL))
 def test_the_layout_changes_no_number(name: str, tmp_path: Path) -> None:
     """Outputs, loss, gradients, and what an epoch in a given order with a short last batch makes of them."""
 

@@ -43,7 +43,7 @@ def test_examples_pass_the_judge(example: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings(QUIET)
-@pytest.mark.parametrize("name", one_in(3, TRIED))
+@pytest.mark.parametrize("name", one_in(5, TRIED))
 def test_every_construct_of_the_language_passes_the_judge(name: str, tmp_path: Path) -> None:
     """Row by row; those that are stored by columns compute the same, which test_columns.py shows.
 

@@ -15,7 +15,7 @@ from symgrad.verifier.identity.check import identity_of
 GRADIENTS = [name for name in CORPUS if not name.startswith("optimizer_") and name not in ROUNDED]
 
 
-@pytest.mark.parametrize("name", one_in(6, GRADIENTS))
+@pytest.mark.parametrize("name", one_in(8, GRADIENTS))
 def test_rows_of_the_library_are_identical(name):
     """As they are emitted, most by columns; others for each state of the sources. test_gradients: by rows."""
     spec = read(CORPUS[name])

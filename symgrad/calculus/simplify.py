@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -14,7 +15,7 @@ from symgrad.calculus.program import Equation, Program, canonical, check
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.simplifying.reuse import reuse_forward_values
 from symgrad.calculus.simplifying.sums import resolve_known_sums, take_out_loose_factors
-from symgrad.calculus.terms import Entry, delta, entries, indices_as_numbers, is_large
+from symgrad.calculus.terms import CACHE_SIZE, Entry, delta, entries, indices_as_numbers, is_large
 from symgrad.spec.language.number_types import SMALLEST_NORMAL
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def resolve_sums(program: Program) -> Program:
     return editor.program()
 
 
+@lru_cache(CACHE_SIZE)
 def _factored(body: sp.Expr) -> sp.Expr:
     """Common factors such as 1/N before the bracket; sums within keep the numbers they are written with.
 

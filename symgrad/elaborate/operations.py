@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -10,7 +11,7 @@ import sympy as sp
 from symgrad.calculus.domains import ends_of
 from symgrad.calculus.real import Piecewise, in_real_terms, within
 from symgrad.calculus.rules import fold
-from symgrad.calculus.terms import function_called
+from symgrad.calculus.terms import CACHE_SIZE, function_called
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.language.number_types import LARGEST
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000
+_NOT_REAL = frozenset((sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I))
 
 
 def _power(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
@@ -130,7 +132,7 @@ def _check_power(base: sp.Expr, exponent: sp.Expr, at: Position) -> None:
 
 
 def _check_real(body: sp.Expr, what: str, at: Position) -> None:
-    if body.has(sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I) or body.is_real is False:
+    if _holds_no_real(body) or body.is_real is False:
         raise _not_real(what, at)
     if body.is_Rational and _bits(body) > MAX_BITS:
         raise _too_many_digits(at)
@@ -140,6 +142,12 @@ def _check_real(body: sp.Expr, what: str, at: Position) -> None:
             at=at,
             remedy="float64 holds no such number",
         )
+
+
+@lru_cache(CACHE_SIZE)
+def _holds_no_real(expr: sp.Basic) -> bool:
+    """Whether infinity, i or what has no value stands in it; of its parts that was asked before."""
+    return expr in _NOT_REAL or any(map(_holds_no_real, expr.args))
 
 
 def _magnitude(number: sp.Expr) -> float:

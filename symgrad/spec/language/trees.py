@@ -32,6 +32,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (operand,)
         case Binary(_, left, right) | Compare(_, left, right):
             return (left, right)
+        case Number() | Name():
+            return ()
         case Tuple(items):
             return items
         case Call(_, arguments, keywords):
@@ -44,10 +46,12 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """Every node of a formula, the root first."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    """Every node of a formula, the root first, left to right."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(children(node))
 
 
 def transform(node: Node, change: Callable[[Node], Node]) -> Node:
@@ -127,9 +131,8 @@ def signed_number(node: Node) -> Node:
 
 def names_in(node: Node) -> set[str]:
     """The names in a formula, those of indexed tensors too."""
-    return {n.id for n in walk(node) if isinstance(n, Name)} | {
-        n.tensor for n in walk(node) if isinstance(n, Index)
-    }
+    named = (n for n in walk(node) if isinstance(n, Name | Index))
+    return {n.id if isinstance(n, Name) else n.tensor for n in named}
 
 
 def values_in(node: Node) -> set[str]:

@@ -24,6 +24,46 @@ STEPS_TRIED = (1, 10, 100)
 """How many steps an epoch may have: a spec does not say how many rows its data will have."""
 
 
+class _Rates:
+    """The learning rate of a model at every epoch, computed once for each."""
+
+    def __init__(self, model: Model) -> None:
+        self.schedule, epochs = model.schedule, model.spec.train.epochs
+        own = number(dict(model.optimizer.hyper)["learning_rate"], {})
+        self.own = math.nan if own is None else own
+        """That of the optimiser itself."""
+        self.names = {"learning_rate": self.own, "epochs": float(epochs)}
+        self.tried = sorted({*range(0, epochs, math.ceil(epochs / EPOCHS_TRIED)), epochs - 1})
+        """The epochs of a run, at least one; of many, some of them and the last."""
+        self.steps = STEPS_TRIED if "step" in names_in(model.schedule) else (1,)
+        self._known: dict[int, tuple[float, ...]] = {}
+
+    def at(self, epoch: int) -> tuple[float, ...]:
+        """The rate at the first step of an epoch, for each number of steps tried."""
+        if epoch not in self._known:
+            names = {**self.names, "epoch": float(epoch)}
+            found = (number(self.schedule, {**names, "step": float(epoch * each)}) for each in self.steps)
+            self._known[epoch] = tuple(math.nan if rate is None else rate for rate in found)
+        return self._known[epoch]
+
+    def largest(self, epoch: int) -> float:
+        """The largest of these."""
+        return max(self.at(epoch))
+
+    def first_epoch(self, is_so: Callable[[float], bool]) -> int | None:
+        """The first epoch known whose largest rate is so; the one before it has another."""
+
+        def holds(epoch: int) -> bool:
+            return is_so(self.largest(epoch))
+
+        before = -1
+        for epoch in self.tried:
+            if holds(epoch):
+                return bisect(range(before + 1, epoch), False, key=holds) + before + 1
+            before = epoch
+        return None
+
+
 def check_rates(model: Model) -> None:
     """Refuse a schedule that goes below 0, is no finite number, or is 0 throughout.
 
@@ -33,7 +73,8 @@ def check_rates(model: Model) -> None:
     schedule, dtype = model.spec.train.schedule, model.spec.dtype
     if schedule is None:
         return
-    all_rates = [(epoch, rate) for epoch in _epochs_tried(model) for rate in _rates(model, epoch)]
+    rates = _Rates(model)
+    all_rates = [(epoch, rate) for epoch in rates.tried for rate in rates.at(epoch)]
     for epoch, rate in all_rates:
         if not 0 <= rate <= LARGEST[dtype]:
             what = "has no value" if math.isnan(rate) else f"is {rate:g}"
@@ -55,82 +96,40 @@ def doubtful_rates(model: Model) -> Iterator[SpecWarning]:
     warning = partial(SpecWarning, at=schedule.at)
     if not names_in(model.schedule):
         yield warning("the schedule is one number", remedy="give the optimiser this learning_rate instead")
-    yield from _of_no_use(model, warning)
-    yield from _of_unusual_size(model, warning)
+    rates = _Rates(model)
+    yield from _of_no_use(rates, model, warning)
+    yield from _of_unusual_size(rates, warning)
 
 
-def _of_no_use(model: Model, warning: Callable[..., SpecWarning]) -> Iterator[SpecWarning]:
+def _of_no_use(rates: _Rates, model: Model, warning: Callable[..., SpecWarning]) -> Iterator[SpecWarning]:
     """Epochs in which the spec's type holds no rate, or one of few digits."""
     dtype = model.spec.dtype
-    idle = _first_epoch(model, lambda rate: not held(rate, dtype))
-    blurred = _first_epoch(model, lambda rate: rate < SMALLEST_NORMAL[dtype])
+    idle = rates.first_epoch(lambda rate: not held(rate, dtype))
+    blurred = rates.first_epoch(lambda rate: rate < SMALLEST_NORMAL[dtype])
     if idle is not None:
-        exact = _largest(model, idle)
+        exact = rates.largest(idle)
         rounded = f", since {dtype} cannot tell {exact:.3g} from it" if exact else ""
         problem = f"the learning rate is 0 in epoch {idle}, counted from 0{rounded}: nothing is learnt there"
-        begins = idle == 0 and model.spec.train.epochs > 1 and all(_rates(model, 1))
+        begins = idle == 0 and model.spec.train.epochs > 1 and all(rates.at(1))
         remedy = (
             "count from 1, as in (1 + epoch)" if begins else "let it fall more slowly, or say a longer total"
         )
         yield warning(problem, remedy=remedy)
     elif blurred is not None:
-        problem = f"the learning rate is {_largest(model, blurred):.3g} in epoch {blurred}, counted from 0"
+        problem = f"the learning rate is {rates.largest(blurred):.3g} in epoch {blurred}, counted from 0"
         yield warning(f"{problem}: {dtype} holds it with few digits", remedy="let it fall more slowly")
 
 
-def _of_unusual_size(model: Model, warning: Callable[..., SpecWarning]) -> Iterator[SpecWarning]:
+def _of_unusual_size(rates: _Rates, warning: Callable[..., SpecWarning]) -> Iterator[SpecWarning]:
     """What a schedule makes of a usual learning rate: too much in some epoch, or too little in all."""
     usual = interval(USUAL_STEPS)
-    if not usual.holds(_own_rate(model)):
+    if not usual.holds(rates.own):
         return
-    largest = max(_largest(model, epoch) for epoch in _epochs_tried(model))
-    far = _first_epoch(model, lambda rate: rate > usual.most)
+    largest = max(rates.largest(epoch) for epoch in rates.tried)
+    far = rates.first_epoch(lambda rate: rate > usual.most)
     if far is not None:
-        problem = f"the learning rate is {_largest(model, far):.3g} in epoch {far}, counted from 0: {LONG}"
+        problem = f"the learning rate is {rates.largest(far):.3g} in epoch {far}, counted from 0: {LONG}"
         yield warning(problem, remedy=f"expected a number {usual}")
     elif largest < usual.least:
         problem = f"the learning rate is at most {largest:.3g}: {SHORT}"
         yield warning(problem, remedy=f"expected a number {usual}")
-
-
-def _first_epoch(model: Model, is_so: Callable[[float], bool]) -> int | None:
-    """The first epoch known whose largest rate is so; the one before it has another."""
-
-    def holds(epoch: int) -> bool:
-        return is_so(_largest(model, epoch))
-
-    before = -1
-    for epoch in _epochs_tried(model):
-        if holds(epoch):
-            return bisect(range(before + 1, epoch), False, key=holds) + before + 1
-        before = epoch
-    return None
-
-
-def _epochs_tried(model: Model) -> list[int]:
-    """The epochs of a run, at least one; of many, some of them and the last."""
-    epochs = model.spec.train.epochs
-    apart = math.ceil(epochs / EPOCHS_TRIED)
-    return sorted({*range(0, epochs, apart), epochs - 1})
-
-
-def _largest(model: Model, epoch: int) -> float:
-    return max(_rates(model, epoch))
-
-
-def _rates(model: Model, epoch: int) -> tuple[float, ...]:
-    """The learning rate at the first step of an epoch, for each number of steps tried."""
-    names = {
-        "learning_rate": _own_rate(model),
-        "epochs": float(model.spec.train.epochs),
-        "epoch": float(epoch),
-    }
-    steps = STEPS_TRIED if "step" in names_in(model.schedule) else (1,)
-    found = (number(model.schedule, {**names, "step": float(epoch * per_epoch)}) for per_epoch in steps)
-    return tuple(math.nan if rate is None else rate for rate in found)
-
-
-def _own_rate(model: Model) -> float:
-    """The learning rate of the optimiser itself."""
-    rate = number(dict(model.optimizer.hyper)["learning_rate"], {})
-    return math.nan if rate is None else rate

@@ -23,7 +23,7 @@ from symgrad.verifier.interpretation.tensors import kept_shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Pullback: TypeAlias = "Callable[[Array], Array]"
+Pullback: TypeAlias = "Callable[[Array], Array] | _Part"
 """From the cotangent of a result to that of one of its operands, up to broadcasting."""
 
 Slope: TypeAlias = "Callable[[str, Array], Array]"
@@ -54,12 +54,18 @@ class Recorded(CarryingArray):
         return self.carrier.record(result, [(self, lambda g: g.reshape(self.shape))])
 
     def __getitem__(self, key: Any) -> Recorded:
-        def scattered(cotangent: Array) -> Array:
-            whole = self.carrier.zeros(self.shape)
-            np.add.at(whole, key, cotangent)
-            return whole
+        return self.carrier.record(self.array[key], [(self, _Part(key))])
 
-        return self.carrier.record(self.array[key], [(self, scattered)])
+
+@dataclass(frozen=True)
+class _Part:
+    """A result that is a part of its operand: its cotangent is added where it lay, and nothing elsewhere.
+
+    A recurrence takes a part in each of its steps: with an array of zeros for each of them, time would grow
+    with the square of their number.
+    """
+
+    key: Any
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,7 @@ class Tape:
     def gradients(self, result: Recorded, wanted: Sequence[Recorded]) -> list[Array]:
         """The cotangents of the wanted arrays, that of `result`, one number, being 1."""
         cotangents: dict[int, Array] = {}
+        fresh: set[int] = set()  # those whose arrays are nobody else's
         kept = {array.number for array in wanted}
         if result.number is not None:
             cotangents[result.number] = self.base.array(np.ones(result.shape))
@@ -135,9 +142,15 @@ class Tape:
             if cotangent is None:
                 continue
             for operand, shape, back in self.steps[number].operands:
-                share = self._fit(self.base.array(back(cotangent)), shape)
                 so_far = cotangents.get(operand)
-                cotangents[operand] = share if so_far is None else self._sum(so_far, share)
+                if not isinstance(back, _Part):
+                    share = self._fit(self.base.array(back(cotangent)), shape)
+                    cotangents[operand] = share if so_far is None else self._sum(so_far, share)
+                    continue
+                if so_far is None or operand not in fresh:
+                    cotangents[operand] = self.zeros(shape) if so_far is None else np.array(so_far)
+                    fresh.add(operand)
+                self._add_part(cotangents[operand], back.key, cotangent)
         zeros = (self.zeros(array.shape) for array in wanted)
         return [
             cotangents.get(-1 if a.number is None else a.number, z)
@@ -162,6 +175,11 @@ class Tape:
 
     def _sum(self, a: Array, b: Array) -> Array:
         return self._rounded(a + b)
+
+    def _add_part(self, whole: Array, key: Any, part: Array) -> None:
+        np.add.at(whole, key, self._rounded(part))
+        if self.rounding is not None:
+            whole[key] = self._rounded(whole[key])
 
     def _fit(self, cotangent: Array, shape: tuple[int, ...]) -> Array:
         """A cotangent summed over what its operand was repeated along."""
