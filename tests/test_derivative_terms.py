@@ -453,3 +453,13 @@ def test_is_doubted_with_place_and_remedy(formula: str) -> None:
     spec["parameters"] |= {"b": []}
     with pytest.warns(SpecWarning, match=re.escape(DOUBTED[formula])):
         module_text(read(spec))
+
+
+@pytest.mark.parametrize("formula", ["d(y, x, x)", "d(y, q)"])
+def test_what_is_doubted_in_both_modes_is_told_once(formula: str) -> None:
+    equations = {"h": "dropout(relu(dense(x, 2)), 0.5)", "y": "sum(h, axis=1)", "r": f"{formula} + y"}
+    parameters: dict[str, Any] = {"q": []}
+    with pytest.warns(SpecWarning) as told:
+        module_text(read({**ALONE, "equations": equations, "parameters": parameters, "loss": "mean(r) * q"}))
+    assert len({str(warning.message) for warning in told}) == 1
+    assert "_training" not in str(told[0].message)

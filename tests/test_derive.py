@@ -380,6 +380,15 @@ def test_what_cannot_be_is_refused_with_its_place(name: str) -> None:
         _ = stages_of(read(spec)).text
 
 
+def test_all_that_a_loss_depends_on_is_named_for_gauss_newton() -> None:
+    spec = {**NETWORK, "inputs": {"x": ["N", 1]}, "targets": {"t": ["N", 1]}}
+    spec |= {"equations": {"u": "dense(x, 1)"}, "loss": "mean((d(sin(u), x) - t)**2)"}
+    with pytest.raises(SpecError) as told:
+        _ = stages_of(read({**spec, "derive": ["gauss_newton"]})).text
+    (named,) = re.findall(r'derive: \["(.*)"\]', str(told.value))
+    assert stages_of(read({**spec, "derive": [named]})).text
+
+
 def test_a_spec_is_read_with_more_of_them_than_it_names() -> None:
     bare = read({**NETWORK, "derive": ["hvp"]})
     more = symgrad.read(bare, derive=["hvp", "jacobian(y, x)"])

@@ -104,16 +104,20 @@ class DerivativeTerms:
     def _doubt_kinks(self, call: Call) -> None:
         """Warn of slopes with jumps that are differentiated: they are flat beside them."""
         if self.tangents.blind:
-            first = min(self.tangents.blind)
-            named = self.builder.said.get(first, first)
+            kinked = min(map(self._owner, self.tangents.blind))
             problem = (
-                f"'{self._told(call)}' is blind to kinks: '{named}' has a slope that is flat but for jumps"
+                f"'{self._told(call)}' is blind to kinks: '{kinked}' has a slope that is flat but for jumps"
             )
             remedy = "take smooth functions, such as tanh or softplus for relu"
             warn(SpecWarning(problem, at=call.at, remedy=remedy))
 
     def _told(self, node: Node) -> str:
         return _told(node, self.builder.said)
+
+    def _owner(self, name: str) -> str:
+        """What the spec calls a tensor, or the one that a temporary is of."""
+        of = name if self.builder.tensors[name].kind != "temporary" else name.rpartition("_")[0]
+        return self.builder.said.get(of, of)
 
     def _source(self, node: Node, varied: Value) -> Entry:
         """The entry that varies."""
@@ -210,9 +214,7 @@ class DerivativeTerms:
         places = row_places(self.builder.equations, by, axis)
         needed = needed_from(self.builder.equations, of, by)
         names = [e.target for e in self.builder.equations if e.target in needed and places[e.target] is None]
-        first = names[0] if names else of
-        shown = first if self.builder.tensors[first].kind != "temporary" else first.rpartition("_")[0]
-        where = f": '{self.builder.said.get(shown, shown)}' takes several rows together" if names else ""
+        where = f": '{self._owner(names[0])}' takes several rows together" if names else ""
         of_shown, by_shown = (self._told(node) for node, _ in (rows.before[0], rows.before[-1]))
         problem = f"row n of '{of_shown}' does not depend on row n of '{by_shown}' alone{where}"
         return ShapeError(problem, at=rows.at, remedy=rows.in_indices("m"))

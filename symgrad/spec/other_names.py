@@ -56,7 +56,7 @@ _ALSO_CALLED = {
     "update": "step updates",
     "state": "states slots",
     # functions of the language; the names of scalar functions and reductions stand in their rows
-    "d": "grad diff derivative gradient partial jacobian dx D",
+    "d": "grad diff derivative gradient partial jacobian hessian laplacian laplace divergence nabla dx D",
     "bernoulli": "random_bernoulli bernoulli_sample coin",
     "dropout": "drop_out feature_dropout",
     "dropout1d": "spatial_dropout1d",

@@ -126,11 +126,12 @@ def _cut(asked: FurtherDerivative, model: Model, primal: Program) -> tuple[str, 
     if beside:
         through = ", ".join(cut) or "what it reads"
         problem = f"the loss depends on {', '.join(sorted(beside))} beside {through}"
-        remedy = f"name all that it is computed from, such as gauss_newton({', '.join([*cut, min(beside)])})"
+        all_of_it = f'derive: ["gauss_newton({", ".join([*cut, *sorted(beside)])})"]'
+        remedy = f"give what it computes of them an equation, and let it read that; or name all: {all_of_it}"
         raise SpecError(problem, at=asked.at, remedy=remedy)
     if not any(primal.tensor[name].axes for name in cut):
         problem = "the loss is made of single numbers, which have no curvature of their own"
-        remedy = "name the tensor that it is convex in, such as gauss_newton(y)"
+        remedy = 'name the tensor that it is convex in, such as derive: ["gauss_newton(y)"]'
         raise SpecError(problem, at=asked.at, remedy=remedy)
     return cut
 
