@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.trials.subject import Door
 
 
-def read(source: SpecSource, *, derive: Sequence[str] = ()) -> Spec:
+def read(source: SpecSource, *, derive: str | Sequence[str] = ()) -> Spec:
     """The spec in a YAML file, in YAML text or in a dict, with a SpecWarning for what is likely a mistake.
 
     A string is a text when it has a line break or a `key: value` and no file bears its name; a `Spec` is
@@ -492,7 +492,7 @@ def train(
     if spec is None:
         raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
     spec = with_frozen(read(spec), [freeze] if isinstance(freeze, str) else [*freeze])
-    spec = with_derivatives(spec, [derive] if isinstance(derive, str) else derive)
+    spec = with_derivatives(spec, derive)
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     checked_logs(log, has_folder=out is not None)

@@ -400,6 +400,13 @@ def test_a_spec_is_read_with_more_of_them_than_it_names() -> None:
         symgrad.read(bare, derive=["hvpp"])
 
 
+@pytest.mark.parametrize("asked", ["hvpp", "1", "jacobian(y, q)", "jacobian(y,"])
+def test_what_is_asked_for_beside_a_spec_is_placed_in_its_own_text(asked: str) -> None:
+    bare = read({**NETWORK, "derive": []})
+    with pytest.raises(SpecError, match=rf"^derive {re.escape(asked)}:1:\d+: "):
+        _ = stages_of(symgrad.read(bare, derive=asked)).text
+
+
 def test_the_command_line_takes_a_list_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = tmp_path / "net.yaml"
     spec.write_text(

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from symgrad.errors import SpecError, did_you_mean
+from symgrad.errors import Position, SpecError, did_you_mean
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Call, Name
 from symgrad.spec.model import FURTHER_FUNCTIONS, FurtherDerivative, FurtherKind
@@ -58,18 +58,19 @@ def further_derivatives(texts: Sequence[str], document: Document) -> tuple[Furth
     return _with_functions(found.values())
 
 
-def with_derivatives(spec: Spec, texts: Sequence[str]) -> Spec:
-    """The spec that asks for these derivatives too.
+def with_derivatives(spec: Spec, texts: str | Sequence[str]) -> Spec:
+    """The spec that asks for these derivatives too, one or several; errors are placed in their texts.
 
     Raises:
         SpecError: an unknown kind, or a call that does not name what it should.
     """
     found = {_key(asked): asked for asked in spec.derive}
-    for text in texts:
-        node = parse_formula(text, spec.at)
+    for text in [texts] if isinstance(texts, str) else texts:
+        at = Position(f"derive {text}", 1, 1)
+        node = parse_formula(text, at)
         call = Call(node.id, (), (), node.at) if isinstance(node, Name) else node
         if not isinstance(call, Call):
-            raise SpecError(f"'{text}' is no derivative", at=spec.at, remedy="write hvp or 'jacobian(y, x)'")
+            raise SpecError(f"'{text}' is no derivative", at=at, remedy="write hvp or 'jacobian(y, x)'")
         asked = _derivative(call)
         found.setdefault(_key(asked), asked)
     return replace(spec, derive=_with_functions(found.values()))
