@@ -17,6 +17,10 @@ FUNCTIONS = {
     "exp": np.exp,
     "log": np.log,
     "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "cosh": np.cosh,
+    "abs": np.abs,
     "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
     "softplus": lambda v: np.log1p(np.exp(v)),
     "expm1": np.expm1,
@@ -125,9 +129,9 @@ def _place(index, known, length):
 
 
 def _reduced(kind, indices, body, known, classes):
-    ranges = dict(_ranges(body, known))
-    if set(indices) <= ranges.keys() and not known.get("matrix form"):
-        every = itertools.product(*(range(ranges[i]) for i in indices))
+    spans = dict(ranges(body, known))
+    if set(indices) <= spans.keys() and not known.get("matrix form"):
+        every = itertools.product(*(range(spans[i]) for i in indices))
         return TOTALS[kind](
             np.array([value(body, {**known, **dict(zip(indices, at, strict=True))}, classes) for at in every])
         )
@@ -136,7 +140,7 @@ def _reduced(kind, indices, body, known, classes):
     return {"sum": np.sum, "max": np.max, "min": np.min}[kind](inner, axis=axes)
 
 
-def _ranges(formula, known):
+def ranges(formula, known):
     """How far each index runs: as far as the axis it stands at."""
     if isinstance(formula, ts.Indexed) and isinstance(formula.base, ts.NameText | ts.Symbol):
         for axis, index in enumerate(formula.indices):
@@ -144,14 +148,14 @@ def _ranges(formula, known):
                 yield index.text, known[formula.base.text].shape[axis]
     if not isinstance(formula, tuple | str | bool) and hasattr(formula, "__dataclass_fields__"):
         for name in formula.__dataclass_fields__:
-            yield from _ranges(getattr(formula, name), known)
+            yield from ranges(getattr(formula, name), known)
     elif isinstance(formula, tuple):
         for part in formula:
-            yield from _ranges(part, known)
+            yield from ranges(part, known)
 
 
-def run(program, sizes, seed=0):
-    """Random data, and every tensor of the program, computed entry by entry from its equation."""
+def run(program, sizes, seed=0, given=None):
+    """Random data but for what is given, and every tensor of the program entry by entry."""
     rng = np.random.default_rng(seed)
     arrays = {}
     for tensor in program.tensors:
@@ -161,6 +165,7 @@ def run(program, sizes, seed=0):
                 rng.normal(size=shape) if tensor.classes is None else rng.integers(tensor.classes, size=shape)
             )
             arrays[tensor.name] = np.asarray(drawn)
+    arrays |= given or {}
     for equation in program.equations:
         arrays[equation.target] = _run(equation, program, arrays, sizes)
     return arrays

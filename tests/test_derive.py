@@ -505,7 +505,8 @@ def test_pages_show_the_classical_forms() -> None:
     )
     page = str(symgrad.derive(read(labels)).showing(hessian=True))
     assert "dẆ = xᵀ·(softmax(z) ⊙ (ż − rowsum(ż ⊙ softmax(z)))/N)" in page
-    assert "∂dz[n,i]/∂z[m,j] = δ(n, m)·exp(z[n,i] − L_z[n])·(δ(i, j) − exp(z[n,j] − L_z[n]))/N" in page
+    assert "∂²loss/∂z[n]² = (diag(p[n]) − p[n]·p[n]ᵀ)/N" in page
+    assert "∂dz[n,i]/∂z[m,j] = δ(n, m)·p[n,i]·(δ(i, j) − p[n,j])/N" in page
     binary = spec_of(
         {"z": "x @ w"},
         "binary_cross_entropy_with_logits(z, t)",

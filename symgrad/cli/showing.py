@@ -31,7 +31,7 @@ PICTURES = ("text", "dot", "mermaid", "svg", "png")
     "--parameter", "parameters", multiple=True, metavar="NAME", help="Only these rules: W1, or 'W1[0, 3]'."
 )
 @click.option("--jacobians", is_flag=True, help="Show the local Jacobians of every block.")
-@click.option("--hessian", is_flag=True, help="Show the Hessian of the loss by what it reads.")
+@click.option("--hessian", is_flag=True, help="Show the Hessian of the loss, as matrices where they say it.")
 @click.option("--memory", is_flag=True, help="Show what is kept for the backward pass, in bytes.")
 @click.option("--stages", is_flag=True, help="Show instead every stage from SPEC to its module.")
 @click.option("-o", "--output", type=FILE, help="The file to write.  [stdout]")

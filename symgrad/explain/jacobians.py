@@ -7,24 +7,23 @@ entries of the input an entry of the output reads, and give the structure its na
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, letters
 from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
-from symgrad.calculus.program import Equation, Loop, Program, Tensor
+from symgrad.calculus.program import Equation, Loop, Program, Tensor, depending_on
 from symgrad.calculus.rules import fold
 from symgrad.calculus.simplifying.reuse import is_worth_holding, occurrences
-from symgrad.calculus.terms import Entry, delta, index_symbol, leading
+from symgrad.calculus.terms import Entry, delta, float_entries, index_symbol, leading
 from symgrad.explain.blocks import NetworkBlock, blocks
 from symgrad.explain.entry_formulas import MAX_NODES, length
 from symgrad.notation.nested import instance
 from symgrad.notation.reduce import reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 Indices = tuple[sp.Expr, ...]
 
@@ -95,23 +94,44 @@ def _of_block(block: NetworkBlock) -> BlockJacobians:
     return BlockJacobians(block, tuple(found), tuple(too_long))
 
 
-def jacobian_between(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
-    """The derivatives of an entry through temporaries by another tensor; None where they are too long."""
-    names = {*map(str, of.indices), *program.size_names}
+def jacobian_between(
+    program: Program, of: Entry, tensor: Tensor, taken: Collection[str] = (), most_paths: int = MAX_PATHS
+) -> Jacobian | None:
+    """The derivatives of an entry through temporaries by another tensor; None where they are too long.
+
+    No index has a name that is `taken`.
+    """
+    if _number_of_paths(program, of.tensor, tensor.name) > most_paths:
+        return None
+    names = {*map(str, of.indices), *program.size_names, *taken}
     by = Entry(tensor.name, letters(tensor.axes, names))
     names |= set(map(str, by.indices))
-    found = list(islice(_paths(program, of, tensor.name, names), MAX_PATHS + 1))
-    paths = [_resolved(path, by, tensor) for path in found]
+    through = frozenset(depending_on(program, [tensor.name]))
+    paths = [_resolved(path, by, tensor) for path in _paths(program, of, tensor.name, names, through)]
     reads = tuple(
         _common(path.indices[b], of, paths, b) for b in range(len(by.indices)) for path in paths[:1]
     )
     value = sp.Add(*(_summed(path, by, reads) for path in paths))
-    if len(paths) > MAX_PATHS or length(value) > MAX_NODES:
+    if length(value) > MAX_NODES:
         return None
     return Jacobian(of, by, _short(value, program), reads, (program.tensor[of.tensor].axes, tensor.axes))
 
 
-def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_Path]:
+def _number_of_paths(program: Program, of: str, wrt: str) -> int:
+    """In how many ways entries of one tensor read entries of another."""
+    known: dict[str, int] = {}
+    needed = program.needed([of])
+    for equation in program.equations:
+        if equation.target in needed:
+            read = [entry.tensor for entry in float_entries(equation.body)]
+            inside = (known[n] for n in read if n != wrt and program.tensor[n].kind == "temporary")
+            known[equation.target] = read.count(wrt) + sum(inside)
+    return known[of]
+
+
+def _paths(
+    program: Program, of: Entry, wrt: str, taken: set[str], through: frozenset[str]
+) -> Iterator[_Path]:
     """From an entry back to the entries of `wrt`, through the temporaries between them."""
     definition = program.definition[of.tensor]
     if definition.scatters:
@@ -122,8 +142,8 @@ def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_
         derivative = weight * of_body
         if entry.tensor == wrt:
             yield _Path(entry.indices, equation.loops, derivative)
-        elif program.tensor[entry.tensor].kind == "temporary":
-            for path in _paths(program, entry, wrt, taken):
+        elif program.tensor[entry.tensor].kind == "temporary" and entry.tensor in through:
+            for path in _paths(program, entry, wrt, taken, through):
                 yield _Path(path.indices, (*equation.loops, *path.loops), derivative * path.derivative)
 
 

@@ -59,7 +59,8 @@ class Derivation(Derived):
 
         `scalar` adds the rule of every single weight; `parameters` are those wanted, `W1`, or single entries,
         `W1[0, 3]`, if not all. `jacobians` adds the local Jacobians of every block, `memory` what the forward
-        pass keeps for the backward pass, `hessian` the second derivatives of the loss by what it reads.
+        pass keeps for the backward pass, `hessian` the second derivatives of the loss by what it reads and by
+        the parameters.
         """
         return replace(
             self, views=ReportViews(scalar or bool(parameters), tuple(parameters), jacobians, memory, hessian)

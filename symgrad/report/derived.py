@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ReportViews:
     """`scalar`: every weight's own rule, of the `parameters` named or of all; `jacobians`: the local ones;
-    `memory`: what is kept for the backward pass; `hessian`: that of the loss by what it reads."""
+    `memory`: what is kept for the backward pass; `hessian`: that of the loss."""
 
     scalar: bool = False
     parameters: tuple[str, ...] = ()

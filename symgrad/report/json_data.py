@@ -21,7 +21,7 @@ An object with these keys, which later versions may add to but not take from; fo
 - `rewrites`: `rule`, the `equation` it was applied in, `within`, the tensor of the spec that this is part of,
   and `text` and `latex`, before → after
 - `legend`: how all of it is to be read
-- what was asked for beside: `jacobians`, `scalar`, `memory`
+- what was asked for beside: `jacobians`, `scalar`, `memory`, `hessian`
 """
 
 from __future__ import annotations

@@ -55,6 +55,8 @@ def _labelled(row: FormulaRow) -> Iterator[str]:
 def _jacobian(row: FormulaRow) -> Iterator[str]:
     """A block's equation, or under it a derivative with its structure."""
     yield f"    {row.formula}   [{row.label}]" if row.label else f"  {row.formula}"
+    if row.indexed:
+        yield f"        {row.indexed}"
 
 
 def _equation(row: FormulaRow) -> Iterator[str]:

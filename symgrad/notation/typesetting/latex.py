@@ -44,6 +44,7 @@ class LatexStyle(Style):
         "matrices": r" \, ",
         "entries": r" \odot ",
         "outer": r" \otimes ",
+        "kronecker": r" \otimes ",
         "=": "=",
         "+=": r"\mathrel{+}=",
         "←": r"\leftarrow",
@@ -61,6 +62,7 @@ class LatexStyle(Style):
     }
     frames: ClassVar[dict[str, str]] = {
         "ones": r"\mathbf{{1}}_{{{}}}",
+        "identity": "I_{{{}}}",
         "differential": r"\partial ",
         "between": r" \, ",
         "partial": r"\frac{{{}}}{{{}}}",

@@ -24,7 +24,13 @@ LINE = 29 * 4
 INDENT = 4
 ALIGNED = ("=", "+=", "←", "→", "…")
 _BREAK = " \\\\\n&\\quad "
-_AT_START = {"numbers": r"\cdot ", "matrices": r"\cdot ", "entries": r"\odot ", "outer": r"\otimes "}
+_AT_START = {
+    "numbers": r"\cdot ",
+    "matrices": r"\cdot ",
+    "entries": r"\odot ",
+    "outer": r"\otimes ",
+    "kronecker": r"\otimes ",
+}
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,13 @@ class LatexWidths(LatexStyle):
         "matrices": " ",
         "entries": f" {_OPERATOR} ",
         "outer": f" {_OPERATOR} ",
+        "kronecker": f" {_OPERATOR} ",
         "and": " " * 9,
         "or": " " * 7,
     }
     frames: ClassVar[dict[str, str]] = {
         "ones": "11{}",
+        "identity": "xx{}",
         "differential": "dddd",
         "between": "",
         "partial": "{}",  # of the two, the entry of which the derivative is

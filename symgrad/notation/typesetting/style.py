@@ -60,6 +60,8 @@ class Style(ABC):
                 return self.symbol(text)
             case ts.Ones(size):
                 return self._frame("ones", size)
+            case ts.IdentityMatrix(size):
+                return self._frame("identity", size)
             case ts.NumberText(value):
                 return self.number(value)
             case ts.Indexed(base, indices):

@@ -26,6 +26,7 @@ class TextStyle(Style):
         "matrices": "·",
         "entries": " ⊙ ",
         "outer": " ⊗ ",
+        "kronecker": " ⊗ ",
         "=": "=",
         "+=": "+=",
         "←": "←",
@@ -43,6 +44,7 @@ class TextStyle(Style):
     }
     frames: ClassVar[dict[str, str]] = {
         "ones": "1_{}",
+        "identity": "I_{}",
         "differential": "∂",
         "between": "",
         "partial": "{}/{}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from fractions import Fraction
 
-ProductKind: TypeAlias = Literal["numbers", "matrices", "entries", "outer"]
+ProductKind: TypeAlias = Literal["numbers", "matrices", "entries", "outer", "kronecker"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,13 @@ class Symbol:
 @dataclass(frozen=True)
 class Ones:
     """A column of as many ones as an axis is long."""
+
+    size: Formula
+
+
+@dataclass(frozen=True)
+class IdentityMatrix:
+    """The matrix with ones on its diagonal, of as many rows as an axis is long."""
 
     size: Formula
 
@@ -92,7 +99,8 @@ class Sum:
 
 @dataclass(frozen=True)
 class ProductText:
-    """Factors joined as numbers, as matrices, entry by entry, or each entry with each."""
+    """Factors joined as numbers, as matrices, entry by entry, each entry with each, or as Kronecker has it,
+    each entry with all of the next matrix."""
 
     kind: ProductKind
     factors: tuple[Formula, ...]
@@ -173,6 +181,7 @@ Formula: TypeAlias = (
     NameText
     | Symbol
     | Ones
+    | IdentityMatrix
     | NumberText
     | Indexed
     | Subscripted

@@ -77,15 +77,19 @@ def jacobian_of(primal: Program, of: str, by: str, rows: str, at: Position) -> P
 
 def slopes_behind(program: Program, cut: Sequence[str]) -> Program:
     """The derivatives of the loss by what is cut, which is given: nothing flows through it."""
+    return differentiate(with_given(program, cut), cut)
+
+
+def with_given(program: Program, cut: Sequence[str]) -> Program:
+    """The program of the loss where what is cut is given, whatever it is made of."""
     given = {name: replace(program.tensor[name], kind="direction") for name in cut}
-    head = replace(
+    return replace(
         program,
         tensors=tuple(given.get(t.name, t) for t in program.tensors),
         equations=tuple(e for e in program.equations if e.target not in given),
         outputs=(),
         prediction=(),
     )
-    return differentiate(head, cut)
 
 
 def _curvature(

@@ -7,14 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-from symgrad.explain.loss_hessians import loss_hessians
 from symgrad.notation.equations import Writing
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.content import FormulaRow, Section
-from symgrad.report.views.jacobian_view import jacobian_row
-from symgrad.spec.reads import loss_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,9 +35,6 @@ _NOTES: Mapping[FurtherKind, str] = {
     "jacobian": "Every entry of a row by every entry that it depends on.",
     "hessian": "The second derivatives of the loss, the axes of both entries one after the other.",
 }
-_HESSIAN_NOTE = (
-    "The second derivatives of the loss by what it reads, in all its entries; 0 outside what an entry reads."
-)
 
 
 def further_sections(derived: Derived, style: Style) -> list[Section]:
@@ -77,14 +71,6 @@ def _dotted(name: str) -> str:
     """`Ż1` for Z1 and `dŻ1` for dZ1; a longer word has no letter for the dot."""
     found = _DOTTED.match(name)
     return normalize("NFC", f"{found[1]}{found[2]}{_DOT}{found[3]}") if found else ""
-
-
-def hessian_sections(derived: Derived, style: Style) -> list[Section]:
-    """The Hessian of the loss by the tensors that it reads."""
-    program, found = loss_hessians(derived.stages.standardised, loss_arguments(derived.stages.model))
-    writing = Writing(program, frozenset(), style)
-    rows = tuple(jacobian_row(jacobian, writing) for jacobian in found)
-    return [Section("jacobians", "Hessian of the loss", _HESSIAN_NOTE, rows)] if rows else []
 
 
 def further_data(derived: Derived) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symgrad.report.views.further_view import further_data, further_sections, hessian_sections
+from symgrad.report.views.further_view import further_data, further_sections
+from symgrad.report.views.hessian_view import hessian_data, hessian_sections
 from symgrad.report.views.jacobian_view import jacobian_data, jacobian_sections
 from symgrad.report.views.memory_view import memory_data, memory_sections
 from symgrad.report.views.scalar_view import scalar_data, scalar_legend, scalar_sections
@@ -37,6 +38,8 @@ def requested_legend(derived: Derived) -> tuple[str, ...]:
 def requested_data(derived: Derived) -> dict[str, Any]:
     """The same views as numbers, texts, lists and dicts."""
     data: dict[str, Any] = {"derive": further_data(derived)} if derived.stages.further else {}
+    if derived.views.hessian:
+        data["hessian"] = hessian_data(derived)
     if derived.views.jacobians:
         data["jacobians"] = jacobian_data(derived)
     if derived.views.scalar:
