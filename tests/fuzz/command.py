@@ -32,6 +32,7 @@ from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
 from fuzz.shared import shared_spec
 from fuzz.shrink import shrunk
+from fuzz.slope_networks import slope_networks_spec
 from fuzz.tensor_programs import indexed_spec, tensor_spec
 from fuzz.two_modes import modes_spec
 from fuzz.whole_steps import whole_steps_spec
@@ -61,6 +62,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "whole_steps": whole_steps_spec,
     "lengths": lengths_spec,
     "called_networks": called_networks_spec,
+    "slope_networks": slope_networks_spec,
     "modes": modes_spec,
     "chance": chance_spec,
     "shared": shared_spec,

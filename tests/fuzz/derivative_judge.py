@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzz.derivatives import CoupledError
-from fuzz.gradients import GARBAGE, LARGE, NEAR, TRIES, Outcome, drawn_data, module_of
+from fuzz.gradients import GARBAGE, LARGE, NEAR, TRIES, Outcome, drawn_data, module_of, plain
 from fuzz.jets import Jet, Jets, slopes, values
 from fuzz.meaning import run_steps, scope_at, steps_of
 from fuzz.modules import with_garbage
@@ -31,8 +31,9 @@ NEARLY = {"float64": 1e-7, "float32": 3e-3}
 
 
 def judge_derivatives(spec: Spec, random: Random, by_rows: bool) -> Outcome:
-    """Everything at one sound point, in memory full of garbage."""
-    shapes = {n: p["axes"] for n, p in spec["parameters"].items()}
+    """Everything at one sound point, in memory full of garbage; the meaning is of what is written out."""
+    spec, written = plain(spec), {**plain(spec), **spec.get("instead", {})}
+    shapes = {n: p["axes"] if isinstance(p, dict) else p for n, p in written["parameters"].items()}
     rng = np.random.default_rng(random.randrange(2**32))
     module, refusal = None, None
     with warnings.catch_warnings():
@@ -42,15 +43,15 @@ def judge_derivatives(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         except SpecError as error:
             refusal = error
     for _ in range(TRIES):
-        arrays = drawn_data(spec, shapes, rng, False)
+        arrays = drawn_data(written, shapes, rng, False)
         along = {n: rng.normal(size=arrays[n].shape) for n in shapes}
         try:
-            exact = _meaning(spec, arrays, along)
+            exact = _meaning(written, arrays, along)
         except CoupledError as coupled:
             return Outcome("unsound") if refusal else Outcome("coupled rows are taken apart", str(coupled))
         if exact is None:
             continue
-        if refusal is not None and "alone" in refusal.problem and _may_hide_rows(spec):
+        if refusal is not None and "alone" in refusal.problem and _may_hide_rows(written):
             return Outcome("unsound")
         if refusal is not None:
             return Outcome(f"refused: {refusal.problem[:60]}", str(refusal))

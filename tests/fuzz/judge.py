@@ -43,6 +43,7 @@ JUDGES = {
     "recurrent": judge_recurrent,
     "whole_steps": judge_recurrent,
     "called_networks": judge_called_networks,
+    "slope_networks": judge_derivatives,
     "modes": judge_modes,
     "chance": judge_modes,
     "shared": judge_shared,
