@@ -55,6 +55,7 @@ from ctypes import CDLL
 from functools import cache, partial, reduce
 from glob import glob
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -417,14 +418,19 @@ def _epoch(theta, grad, state, epoch, hyper, x, t, order, batch_size, rows, work
     return total / order.shape[0]
 
 
-def _share_of_step(theta, grad, state, epoch, hyper, before, x, t, work, batch):
+def _share_of_step(theta, grad, step, before, x, t, order, start, batch, rows, work):
     """Loss and weight of rows of a batch, with so many `before` them; their gradient goes into `grad`."""
-    value = _gradient(theta, grad, x, t, work, batch)
-    return value, batch
+    gathered = 0.0
+    gathered += _gather(x, order, start, batch, 64, rows[0])
+    gathered += _gather(t, order, start, batch, 1, rows[1])
+    if not np.isfinite(gathered):
+        return np.nan, 1.0
+    value = _gradient(theta, grad, view(rows[0], 0, (batch, 64)), view(rows[1], 0, (batch,)), work, batch)
+    return float(value), float(batch)
 
 
-def _rest_of_step(theta, grad, state, epoch, hyper):
-    """The step by the gradient of a whole batch."""
+def _rest_of_step(theta, grad, state, first, kept, norm, epoch, hyper):
+    """The step by the gradient of a whole batch, of a stretch of the parameters."""
     _update(theta, grad, state[0], state[1], state[2], epoch, hyper)
 
 
@@ -538,12 +544,13 @@ RANGES = {
 NEVER_ZERO = ("eps",)  # since something is divided by it
 LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 GRADIENTS = ()  # what else the loss is differentiated by
+TRAINED = ((0, 4810, 0),)  # where what training changes begins in all, how much it is, where in a state
 IGNORED = {}  # labels that mean: none
 LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
 KERNELS = (_A1, _Z2, _max_Z2_exp_Z2_sum_Z2, _max_Z2_exp_Z2_sum_Z2_2, _dZ2_db2, _dZ1_db1)
-DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch, _share_of_step, _rest_of_step)
-UPDATES = (_update,)
+DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch, _share_of_step)
+UPDATES = (_update, _rest_of_step)
 JOINS_DRIVERS = True  # whether they become parts of their callers
 
 
@@ -2101,6 +2108,17 @@ maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
 formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
 
 
+# --- Gradients of parts of a batch, weighted and added up ---
+
+
+@compiled
+def _add_weighted(total: np.ndarray, keep: float, gradient: np.ndarray, weight: float) -> None:
+    """total ← keep·total + weight·gradient."""
+    kept, added = total.dtype.type(keep), total.dtype.type(weight)
+    for n in range(total.shape[0]):
+        total[n] = kept * total[n] + added * gradient[n]
+
+
 # --- The rows of a batch, gathered side by side ---
 
 
@@ -2586,20 +2604,28 @@ def _train_epoch(
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
     work = _kept("work", _work_size(*sizes.values(), *derived))
-    rows, flat = [], []
-    for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
-        if AXES[name][:1] == (BATCH_AXIS,):
-            rows.append(np.empty(at_once * (array.size // len(array)), array.dtype))
-            array = array.reshape(-1)
-        flat.append(array)
+    rows, flat = _memory_for_rows(arrays, at_once)
     del sizes[BATCH_AXIS]
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
-    batches = order, batch_size, tuple(rows), work
+    batches = order, batch_size, rows, work
     with _Alone(theta):
         value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values(), *derived))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value
+
+
+def _memory_for_rows(
+    arrays: Sequence[np.ndarray], count: int
+) -> tuple[tuple[np.ndarray, ...], list[np.ndarray]]:
+    """Memory for so many rows of all that has rows, and all data, this as vectors."""
+    rows, flat = [], []
+    for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
+        if AXES[name][:1] == (BATCH_AXIS,):
+            rows.append(np.empty(count * (array.size // len(array)), array.dtype))
+            array = array.reshape(-1)
+        flat.append(array)
+    return tuple(rows), flat
 
 
 def _asked_of_epoch(
@@ -2657,16 +2683,26 @@ def _shared_epoch(
     numbers = np.array([batch_size, *sizes.values()])
     _agree(comm, _fingerprint(theta, *state, order, numbers, *map(np.array, setting)))
     with _Alone(theta):
-        value = _shared_steps(comm, theta, state, setting, arrays, sizes, order, batch_size)
+        stretch = _Stretch(comm, theta, state)
+        value = _shared_steps(stretch, theta, state, setting, arrays, sizes, order, batch_size)
+        for vector in tuple(state)[1:]:
+            stretch.hand_out(vector, stretch.ends_of_state)
     if not np.isfinite(value):
         _given(INPUTS + TARGETS, data)  # of all ranks each tells of an entry that is not finite
     return value
 
 
+COLUMNS = 1021
+
+
 def _fingerprint(*arrays: np.ndarray) -> int:
+    """A number that other arrays hardly share: of long ones, that of the sums of their columns in a table."""
     found = 0
     for array in arrays:
-        found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, found)
+        bits = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        whole = len(bits) - len(bits) % (8 * COLUMNS)
+        sums = bits[:whole].view(np.uint64).reshape(-1, COLUMNS).sum(axis=0)
+        found = zlib.crc32(bits[whole:].data, zlib.crc32(sums.view(np.uint8).data, found))
     return found
 
 
@@ -2687,7 +2723,7 @@ def _agree(comm: Any, digest: int) -> None:
 
 
 def _shared_steps(
-    comm: Any,
+    stretch: "_Stretch",
     theta: np.ndarray,
     state: State,
     setting: tuple[Any, ...],
@@ -2697,100 +2733,155 @@ def _shared_steps(
     batch_size: int,
 ) -> float:
     """The mean loss per row, as of an epoch that is not shared."""
-    sums, mean, total = _SumOverRanks(comm), _kept("total", SIZE), 0.0
+    derived, most = _sizes(*sizes.values())[len(FREE_AXES) :], _most_rows(stretch, batch_size)
+    own, others = dict(sizes.items()), dict(sizes.items())
+    own[BATCH_AXIS] = most
+    del others[BATCH_AXIS]
+    work, grad = _kept("work", _work_size(*own.values(), *derived)), _kept("grad", SIZE)
+    memory, flat = _memory_for_rows(arrays, most)
+    data, extents, total = (flat, memory, work), (*others.values(), *derived), 0.0
     for start in range(0, len(order), batch_size):
         batch = order[start : min(start + batch_size, len(order))]
-        value = np.nan
+        point, value = _point(stretch, theta, setting), np.nan
         for counts_rows in (False, True):
-            share = _own_share(comm, sums.own_grad, theta, state, setting, arrays, sizes, batch, counts_rows)
-            value, weight, most = sums.added(mean, *share)
-            if weight or most:
+            vectors = point, grad, state[0]
+            told = stretch.told_by_all(_own_share(stretch, vectors, batch, most, data, extents, counts_rows))
+            weight = float(sum(told[:, 1]))
+            if told[:, 1].any():
+                value = float(sum(told[:, 0])) / weight if weight else np.nan
                 break  # else nothing counts in this batch, and a mean over nothing is the same for all rows
         if not np.isfinite(value):
             return value
-        _rest_of_step(theta, mean, tuple(state), *setting)
+        stretch.make_step(grad, told[:, 2] / weight, setting)
         total += value * len(batch)
     return total / len(order)
 
 
 def _own_share(
-    comm: Any,
-    share_of_grad: np.ndarray,
-    theta: np.ndarray,
-    state: State,
-    setting: tuple[Any, ...],
-    arrays: Sequence[np.ndarray],
-    sizes: dict[str, int],
+    stretch: "_Stretch",
+    vectors: tuple[np.ndarray, ...],
     batch: np.ndarray,
+    most: int,
+    data: tuple[Any, ...],
+    extents: Sequence[int],
     counts_rows: bool,
-) -> tuple[float, float]:
-    """Loss and weight of this rank's rows; their gradient goes into `share_of_grad`, times their weight."""
-    rank, ranks = comm.Get_rank(), comm.Get_size()
-    first, last = len(batch) * rank // ranks, len(batch) * (rank + 1) // ranks
-    most = min(MICRO_BATCH_SIZE or last - first, last - first)
-    vectors = [_kept(name, SIZE) for name in STEP_MEMORY if name not in ("grad", "piece")]
-    grad, value, total = _kept("grad", SIZE), 0.0, 0.0
-    if first == last:
-        share_of_grad[:] = 0
-    for start in range(first, last, max(most, 1)):
-        rows = batch[start : min(start + most, last)]
-        own, extents = _rows_in_memory(arrays, sizes, rows)
-        if not all(np.isfinite(array).all() for array in own):
-            return np.nan, 1.0
-        work = _kept("work", _work_size(*extents))
+) -> tuple[float, float, float]:
+    """The loss of this rank's rows of a batch times what they weigh, that weight, and what their gradient is
+    still to be multiplied by; where that is 0, there is none.
+    """
+    (point, grad, step), (flat, memory, work) = vectors, data
+    rows, before = _own_rows(stretch, batch), len(batch) * stretch.rank // stretch.ranks
+    value = total = keep = 0.0
+    for start in range(0, len(rows), most):
+        count = min(most, len(rows) - start)
+        target = _kept("piece", SIZE) if keep else grad
         loss, weight = _share_of_step(
-            theta, grad, *vectors, tuple(state), *setting, start, *own, work, *extents
+            point, target, step, before + start, *flat, rows, start, count, memory, work, *extents
         )
-        share = (len(rows) if counts_rows else weight) / len(batch)
-        target = share_of_grad if start == first else grad
-        np.multiply(grad, DTYPE(share), out=target)
-        if target is grad:
-            share_of_grad += grad
-        value, total = value + share * loss if share else value, total + share
-    return float(value), float(total)
+        share = (count if counts_rows else weight) / len(batch)
+        if share and keep:
+            _add_weighted(grad, keep, target, share)
+        if share:
+            value, total, keep = value + share * loss, total + share, 1.0 if keep else share
+    return value, total, keep
 
 
-def _rows_in_memory(
-    arrays: Sequence[np.ndarray], sizes: dict[str, int], rows: np.ndarray
-) -> tuple[list[np.ndarray], Sequence[int]]:
-    """The data of some rows, and the sizes that they decide."""
-    named = zip(INPUTS + TARGETS, arrays, strict=True)
-    found = [array[rows] if AXES[name][:1] == (BATCH_AXIS,) else array for name, array in named]
-    own = [_in_memory(name, array) for name, array in zip(INPUTS + TARGETS, found, strict=True)]
-    return own, _sizes(*{**sizes, BATCH_AXIS: len(rows)}.values())
+def _most_rows(stretch: "_Stretch", batch_size: int) -> int:
+    """How many rows of a batch this rank computes at once at most."""
+    own = math.ceil(batch_size / stretch.ranks)
+    return min(MICRO_BATCH_SIZE or own, own)
 
 
-class _SumOverRanks:
-    """Adds up the gradients of all ranks, in the order of these: whatever the communicator, to the same bits.
+def _own_rows(stretch: "_Stretch", batch: np.ndarray) -> np.ndarray:
+    """This rank's rows of a batch."""
+    first, last = (len(batch) * rank // stretch.ranks for rank in (stretch.rank, stretch.rank + 1))
+    return batch[first:last]
 
-    Each rank adds up a stretch of the vector and hands it to all; beside it lie its loss and its weight.
+
+class _Stretch:
+    """This rank's stretch of the vector of all parameters, and of the state; all are about as long.
+
+    A rank adds up what all found of the gradient there, makes the step there, and hands to all what its
+    parameters became. So a step's sums and its update are divided among ranks as its rows are.
     """
 
-    def __init__(self, comm: Any) -> None:
-        self.comm, ranks = comm, comm.Get_size()
-        self.size = -(-SIZE // ranks)
-        beside = 2 * np.dtype(np.float64).itemsize // np.dtype(DTYPE).itemsize
-        self.sent, self.taken = (np.zeros((ranks, self.size), DTYPE) for _ in range(2))
-        self.own, self.every = (np.zeros((n, self.size + beside), DTYPE) for n in (1, ranks))
-        self.own_grad = self.sent.reshape(-1)[:SIZE]
+    def __init__(self, comm: Any, theta: np.ndarray, state: State) -> None:
+        self.comm = comm
+        self.rank, self.ranks = int(comm.Get_rank()), int(comm.Get_size())
+        self.ends = [SIZE * n // self.ranks for n in range(self.ranks + 1)]
+        self.ends_of_state = [*map(_trained_before, self.ends)]
+        self.theta, self.state = theta, state
+        self.first, last = self.ends[self.rank : self.rank + 2]
+        self.before, last_of_state = self.ends_of_state[self.rank : self.rank + 2]
+        self.own, self.size = theta[self.first : last], last - self.first
+        own = slice(self.before, last_of_state)
+        self.own_state = (state[0], *(vector[own] for vector in tuple(state)[1:]))
+        self.taken = _kept("taken", (self.ranks - 1) * self.size)
 
-    def added(self, mean: np.ndarray, value: float, weight: float) -> tuple[float, float, float]:
-        """The mean loss, the sum of weights, the largest of them; the mean gradient goes into `mean`."""
-        self.comm.Alltoall(self.sent, self.taken)
-        stretch = self.own[0, : self.size]
-        stretch[:] = self.taken[0]
-        for taken in self.taken[1:]:
-            stretch += taken
-        self.own[0, self.size :] = np.array([value, weight]).view(DTYPE)
-        self.comm.Allgather(self.own, self.every)
-        values, weights = self.every[:, self.size :].copy().view(np.float64).T.tolist()
-        total, largest = sum(weights), max(map(abs, weights))
-        if not total:
-            return np.nan, total, largest
-        for rank, summed in enumerate(self.every):
-            target = mean[rank * self.size : min((rank + 1) * self.size, SIZE)]
-            np.divide(summed[: len(target)], DTYPE(total), out=target)
-        return sum(values) / total, total, largest
+    def told_by_all(self, own: Sequence[float]) -> np.ndarray:
+        """What every rank tells, a row each."""
+        found = np.empty((self.ranks, len(own)))
+        self.comm.Allgather(np.array(own), found)
+        return found
+
+    def make_step(self, grad: np.ndarray, weights: np.ndarray, setting: tuple[Any, ...]) -> None:
+        """The step by the sum of what all ranks have in `grad`, each times its weight."""
+        total = self._added_up(grad, weights.tolist())
+        norm = _norm_over_ranks(self, total)
+        _rest_of_step(self.own, total, self.own_state, self.first, self.before, norm, *setting)
+        self.hand_out(self.theta, self.ends)
+
+    def _added_up(self, grad: np.ndarray, weights: list[float]) -> np.ndarray:
+        """The sum of all gradients in this stretch, in the order of the ranks; without those of no weight."""
+        counts = self._of_others([b - a for a, b in pairwise(self.ends)])
+        slots = [self.size * (n - (n > self.rank)) for n in range(self.ranks)]
+        taken = self.taken, (self._of_others([self.size] * self.ranks), self._of_others(slots))
+        self.comm.Alltoallv([grad, (counts, self.ends[:-1])], [*taken])
+        total, *others = self._in_order(grad[self.first : self.first + self.size])
+        keep, *rest = weights
+        if not keep:
+            total[:] = 0
+        for vector, weight in zip(others, rest, strict=True):
+            if weight:
+                _add_weighted(total, keep or 1.0, vector, weight)
+                keep = 1.0
+        if keep not in (0.0, 1.0):
+            total *= DTYPE(keep)
+        return total
+
+    def _in_order(self, own: np.ndarray) -> list[np.ndarray]:
+        """Own numbers and those that others sent, in the order of the ranks."""
+        others = [*self.taken.reshape(self.ranks - 1, self.size)]
+        return [*others[: self.rank], own, *others[self.rank :]]
+
+    def _of_others(self, numbers: list[int]) -> list[int]:
+        """The same with 0 for this rank, which sends itself nothing."""
+        return [*numbers[: self.rank], 0, *numbers[self.rank + 1 :]]
+
+    def hand_out(self, vector: np.ndarray, ends: list[int]) -> None:
+        """Let all have of a vector what each has in its stretch, which ends at one of `ends` and begins at
+        the one before.
+        """
+        first, last = ends[self.rank : self.rank + 2]
+        start = last if self.rank == 0 else 0  # MPI may refuse to take where it sends
+        sent = self._of_others([last - first] * self.ranks), [0] * self.ranks
+        taken = self._of_others([b - a for a, b in pairwise(ends)]), [max(a - start, 0) for a in ends[:-1]]
+        self.comm.Alltoallv([vector[first:last], sent], [vector[start:], taken])
+
+
+def _trained_before(place: int) -> int:
+    """How many entries that training changes lie before a place in the vector of all."""
+    return sum(min(max(place - first, 0), size) for first, size, _ in TRAINED)
+
+
+def _point(_: _Stretch, theta: np.ndarray, __: tuple[Any, ...]) -> np.ndarray:
+    """Where the gradient of the coming step is taken."""
+    return theta
+
+
+def _norm_over_ranks(*_: Any) -> float:
+    """The norm of the whole gradient: nothing asks for it."""
+    return 0.0
 
 
 # --- Which step of a training broke, and which tensor in it was the first that is not finite ---

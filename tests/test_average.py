@@ -99,7 +99,7 @@ FAULTS = {
     ),
     "no correction of the first steps": ("(1 - average_decay ** t)", "1"),
     "a number that is ignored": ("    average_decay = hyper[", "    average_decay = _DEFAULTS["),
-    "another place": ("AVERAGED = ((0, 12, 0), (16, 10, 12))", "AVERAGED = ((0, 12, 0), (16, 10, 11))"),
+    "another place": ("TRAINED = ((0, 12, 0), (16, 10, 12))", "TRAINED = ((0, 12, 0), (16, 10, 11))"),
 }
 HARD = spec_of(0.9, freeze="b1", per_parameter={"W*": {"weight_decay": 0.1}})
 

@@ -80,7 +80,7 @@ def test_every_subscript_of_a_right_text_is_shown(name):
         ("small", "* x[j, n]", "* x[j, n - 1]", "x[j, n - 1]"),
         ("small", "* x[j, n]", "* x[2 * j, n]", "x[2 * j, n]"),
         ("small", "return 16 + 18 * batch", "return 72 + batch", "view(work, "),
-        ("small", "np.empty(at_once * (array.size // len(array))", "np.empty((20)", "view(rows, "),
+        ("small", "np.empty(count * (array.size // len(array))", "np.empty((20)", "view(rows, "),
         ("labelled", "gemm(1, x, W1, 0, A1)", "gemm(1, x, W1.T, 0, A1)", "gemm(1, x, W1.T, 0, A1)"),
         (
             "labelled",

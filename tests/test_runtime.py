@@ -160,6 +160,8 @@ def test_no_name_has_two_meanings() -> None:
     either["optional/drawing/drawing_arguments"] = {"_arguments"}
     either["optional/drawing/drawing_state"] = {"init_state", "_check_state"}
     either["optional/drawing/drawing_steps"] = {"_train_step", "_rows_of"}
+    either["optional/ranks/norm_over_ranks"] = {"_norm_over_ranks"}
+    either["optional/ranks/point_ahead"] = {"_point"}
     seen: dict[str, str] = {}
     for name in FILES:
         for defined in runtime_part(name).names - either.get(name, set()):

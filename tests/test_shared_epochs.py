@@ -47,6 +47,7 @@ CASES = {
     "looking ahead": spec(optimizer="nesterov(learning_rate=0.1)"),
     "drawn": spec(equations=DROPOUT),
     "drawn in micro-batches": spec(equations=DROPOUT, micro_batch_size=1),
+    "clipped and frozen": spec(freeze=["h_b"], clip_norm=0.1, optimizer="nesterov(learning_rate=0.3)"),
     "frozen": spec(freeze=["h_W"], per_parameter={"z_b": {"learning_rate": 0.01}}),
     "averaged": spec(average=0.9),
     "single precision": spec(dtype="float32"),
@@ -57,7 +58,7 @@ CASES = {
 } | {f"optimizer {name}": spec(optimizer=name, batch_size="full") for name in OPTIMIZERS}
 
 
-def trained(module: ModuleType, comm: Any = None, labels: Any = T) -> tuple[Any, ...]:
+def trained(module: ModuleType, comm: Any = None, labels: Any = T, inputs: Any = X) -> tuple[Any, ...]:
     """Parameters, state and losses after two epochs in orders of their own."""
     params = module.init_params(1)
     state, losses = module.init_state(params), []
@@ -66,7 +67,7 @@ def trained(module: ModuleType, comm: Any = None, labels: Any = T) -> tuple[Any,
     for epoch in range(2):
         order = np.random.default_rng(epoch).permutation(ROWS)
         how = {"batch_size": size, "order": order, "epoch": epoch, **shared}
-        losses.append(module.train_epoch(params, state, X, labels, **how))
+        losses.append(module.train_epoch(params, state, inputs, labels, **how))
     return np.copy(module.flatten(params)), *map(np.copy, state), np.array(losses)
 
 
@@ -84,6 +85,21 @@ def test_ranks_make_the_steps_of_one(name: str, tmp_path: Path) -> None:
         for number, (mine, alone) in enumerate(zip(every[0], one, strict=True)):
             np.testing.assert_array_equal(mine, again[number])
             np.testing.assert_allclose(mine, alone, rtol=rounding, atol=rounding, err_msg=f"{ranks} ranks")
+
+
+def test_rows_of_a_table_that_ranks_look_up(tmp_path: Path) -> None:
+    """Of 300 rows a step visits those that its batch names: others on other ranks, and in other steps."""
+    words = {"x": {"axes": ["batch", 3], "classes": 300}}
+    looked_up = {"e": "embedding(x, 4)", "h": "mean(e, axis=1)", "z": "dense(h, 3)"}
+    own = spec(equations=looked_up, optimizer="adagrad(learning_rate=0.1)")
+    module = interpreted(written({**own, "inputs": words}, tmp_path))
+    assert "_update_looked_up" in vars(module)
+    drawn = RNG.integers(0, 300, (ROWS, 3))
+    one = trained(module, inputs=drawn)
+    for mine, alone in zip(
+        on_ranks(3, lambda comm: trained(module, comm, inputs=drawn))[0], one, strict=True
+    ):
+        np.testing.assert_allclose(mine, alone, rtol=1e-12, atol=1e-14)
 
 
 def test_a_batch_in_which_no_label_counts(tmp_path: Path) -> None:

@@ -165,6 +165,5 @@ class OneOfOne:
         """What all sent, side by side."""
         taken.reshape(-1)[:] = sent.reshape(-1)
 
-    def Alltoall(self, sent: Any, taken: Any) -> None:
-        """What all sent to this one."""
-        self.Allgather(sent, taken)
+    def Alltoallv(self, sent: Any, taken: Any) -> None:
+        """Of the vectors of others their parts for this one: there are none."""

@@ -2,7 +2,9 @@
 
 MPI itself looks for messages without a pause. On two cores that other processes used too, steps of two ranks
 took so, with batches of 512, a third of the processor's time and a third to half of the time, of a network
-784-256-10; of 784-1000-1000-10 three quarters of both.
+784-256-10; of 784-1000-1000-10 three quarters of both. What is long goes without a pause once all have come:
+where a system lets no process read another's memory, it goes in small pieces, and each nap between two holds
+up both ranks (3.6 MB: 0.8 ms without, 12 to 50 with naps).
 """
 
 from __future__ import annotations
@@ -41,9 +43,9 @@ class PatientComm:
         """Arrays of all ranks, on each."""
         self.meet(self.comm.Iallgather(sent, taken))
 
-    def Alltoall(self, sent: Any, taken: Any) -> None:
-        """Of the arrays of each rank every other one's part."""
-        self.meet(self.comm.Ialltoall(sent, taken))
+    def Alltoallv(self, sent: Any, taken: Any) -> None:
+        """Of each rank's vector every other one's part: vectors, with how many numbers and from where."""
+        self.meet(self.comm.Ibarrier(), lambda: self.comm.Alltoallv(sent, taken))
 
     def Barrier(self) -> None:
         """Come to where all have come, of whom one may have much to do before."""

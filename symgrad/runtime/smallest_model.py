@@ -35,7 +35,7 @@ SEED = 0  # what training draws by, where formulas draw numbers
 KEY = (0, 0, 0)  # what inference draws by: a seed, the steps and the rows before
 STATES: tuple[str, ...] = ()  # parameters that a step computes anew, where there are such
 AVERAGE = "average"  # the state that is a moving average, where there is one
-AVERAGED = ((0, 1, 0),)  # where its entries lie in the vector, how many, and where in the state
+TRAINED = ((0, 1, 0),)  # where what training changes begins in the vector, how much it is, where in a state
 HYPER = {"learning_rate": 0.1}  # numbers that a call may change
 RANGES = {"learning_rate": "(0, inf)"}
 NEVER_ZERO: tuple[str, ...] = ()  # since something is divided by it
@@ -172,13 +172,27 @@ def _step(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any, *given: Any
     return value
 
 
-def _share_of_step(theta: Any, grad: Any, *given: Any) -> tuple[float, int]:
-    *_, x, t, work, n = given
-    data = x, t, work, n
-    return _gradient(theta, grad, *data), data[-1]
+def _share_of_step(theta: Any, grad: Any, *given: Any) -> tuple[float, float]:
+    _, _, x, t, order, start, n, rows, work = given
+    gathered = 0.0
+    for array, row in zip((x, t), rows, strict=True):
+        gathered += _gather(array, order, start, n, 1, row)
+    if not np.isfinite(gathered):
+        return np.nan, 1.0
+    return _gradient(theta, grad, rows[0][:n], rows[1][:n], work, n), float(n)
 
 
-def _rest_of_step(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any) -> None:
+def _norm_of_stretch(grad: Any, first: int) -> float:
+    return float(np.sqrt(np.square(grad).sum()))
+
+
+def _ahead_of_stretch(theta: Any, ahead: Any, *given: Any) -> None:
+    """Where a step takes its gradient elsewhere than at the parameters: here at these."""
+    ahead[:] = theta
+
+
+def _rest_of_step(theta: Any, grad: Any, state: Any, *given: Any) -> None:
+    _, _, _, epoch, hyper = given
     _update(theta, grad, *state, epoch, hyper)
 
 

@@ -57,11 +57,11 @@ class _InStep(OneOfOne):
 
     def __init__(self, comm: Any) -> None:
         self.comm = comm
-        self.few, self.taken = np.zeros(comm.Get_size()), np.zeros(comm.Get_size())
+        self.few, self.taken = np.zeros(1), np.zeros(comm.Get_size())
 
     def Allgather(self, sent: Any, taken: Any) -> None:
         """What it sent itself, when all have come."""
-        self.comm.Alltoall(self.few, self.taken)
+        self.comm.Allgather(self.few, self.taken)
         super().Allgather(sent, taken)
 
 
@@ -106,16 +106,18 @@ def _timed(comm: Any, run: Callable[[int], float]) -> float:
 
 
 def _exchange(comm: Any, size: int) -> float:
-    """Seconds of one all-to-all and one all-gather of vectors of so many bytes."""
+    """Seconds of two exchanges as of a step: a rank sends parts of a vector, then one part to all."""
     ranks = comm.Get_size()
     part = max(size // 8 // ranks, 1)
-    sent, taken, own = np.ones((ranks, part)), np.ones((ranks, part)), np.ones(part)
+    sent, taken, rank = np.ones(ranks * part), np.ones(ranks * part), comm.Get_rank()
+    places, same = [part * n for n in range(ranks)], [0] * ranks
+    each = [0 if n == rank else part for n in range(ranks)]
     turns: list[float] = []
     for _ in range(3 * _REPEATS):
         comm.Barrier()
         start = time.perf_counter()
-        comm.Alltoall(sent, taken)
-        comm.Allgather(own, taken)
+        comm.Alltoallv([sent, (each, places)], [taken, (each, places)])
+        comm.Alltoallv([sent, (each, same)], [taken, (each, places)])
         turns.append(max(comm.allgather(time.perf_counter() - start)))
     return median(turns)
 

@@ -1,7 +1,8 @@
 """What a shared step takes: computing as it was measured here, and what ranks send each other.
 
-A rank computes the gradient of its rows, which was timed here, and waits for the slowest. Then the vectors
-are added up: each rank gets one stretch of all of them (all-to-all) and hands its sum to all (all-gather).
+A rank computes the gradient of its rows, which was timed here, and waits for the slowest. Then each gets
+one stretch of all gradients (all-to-all), makes the step there and hands to all what its parameters became
+(all-gather).
 Such exchanges cost what Thakur, Rabenseifner & Gropp (2005), "Optimization of collective communication
 operations in MPICH", say: long messages go one after the other, short ones in log2(ranks) rounds.
 """

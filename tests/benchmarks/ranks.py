@@ -58,9 +58,9 @@ class TimedComm:
         self.comm.Allgather(sent, taken)
         self.seconds += time.perf_counter() - start
 
-    def Alltoall(self, sent: Any, taken: Any) -> None:
+    def Alltoallv(self, sent: Any, taken: Any) -> None:
         start = time.perf_counter()
-        self.comm.Alltoall(sent, taken)
+        self.comm.Alltoallv(sent, taken)
         self.seconds += time.perf_counter() - start
 
 

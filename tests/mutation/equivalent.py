@@ -278,7 +278,7 @@ ARGUED = (
         "a rule runs over the parameters of its part; what else it is given may be longer",
         ("controlled", "in_pieces", "pooled", "in_sections"),
     ),
-    Argument("declarations", r"AVERAGED:\d+ constant: ", "a slice ends where its vector ends"),
+    Argument("declarations", r"TRAINED:\d+ constant: ", "a slice ends where its vector ends"),
     Argument(
         "files",
         r"Trained:\d+ (constant: 1 -> 2|.*(TASK|SCORED|names|numbers|found))",

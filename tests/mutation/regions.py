@@ -91,7 +91,7 @@ FILES = {
     *("save", "load", "_is_own", "_restored", "_restored_state", "_fill", "_prepared"),
     *("write_archive", "read_archive", "arrays_of", "_digest"),
 }
-RANKS = {"_share_of_step", "_rest_of_step"}
+RANKS = {"_share_of_step", "_rest_of_step", "_norm_of_stretch", "_ahead_of_stretch"}
 """What ranks that share batches compile; the rest is of the runtime's file."""
 ROWS = runtime_part("given_rows").names
 """What makes numbers of rows as they stand in people's data."""
@@ -107,6 +107,7 @@ OF_FILES = {
     "whole_files": "files",
     "smallest_model": "public",
     "training/shared_epochs": "ranks",
+    "numba/gradients/weighted_gradients": "ranks",
     "training/unshared_epochs": "ranks",
     "training/row_epochs": "epoch",
 }
@@ -137,7 +138,7 @@ OWN_VERIFY = {
 DECLARATIONS = {
     *("SPEC_NAME", "SPEC_SHA256", "DTYPE", "TASK", "EPOCHS", "MICRO_BATCH_SIZE", "INPUTS", "TARGETS"),
     *("FREE_AXES", "AXES", "CLASSES", "IGNORED", "SCORED", "CONSTANTS", "SIZE", "SHAPES"),
-    *("HYPER", "RANGES", "NEVER_ZERO", "LEFT_OUT", "FROZEN", "TRAINED_SIZE", "AVERAGE", "AVERAGED"),
+    *("HYPER", "RANGES", "NEVER_ZERO", "LEFT_OUT", "FROZEN", "TRAINED_SIZE", "AVERAGE", "TRAINED"),
     *("BATCH_AXIS", "BY_COLUMNS", "FULL_BATCH", "STEP_MEMORY", "GRADIENTS"),
 }
 

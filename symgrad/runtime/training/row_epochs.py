@@ -1,6 +1,7 @@
 """An epoch over rows in batches."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,20 +46,28 @@ def _train_epoch(
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
     work = _kept("work", _work_size(*sizes.values(), *derived))
-    rows, flat = [], []
-    for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
-        if AXES[name][:1] == (BATCH_AXIS,):
-            rows.append(np.empty(at_once * (array.size // len(array)), array.dtype))
-            array = array.reshape(-1)
-        flat.append(array)
+    rows, flat = _memory_for_rows(arrays, at_once)
     del sizes[BATCH_AXIS]
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
-    batches = order, batch_size, tuple(rows), work
+    batches = order, batch_size, rows, work
     with _Alone(theta):
         value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values(), *derived))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value
+
+
+def _memory_for_rows(
+    arrays: Sequence[np.ndarray], count: int
+) -> tuple[tuple[np.ndarray, ...], list[np.ndarray]]:
+    """Memory for so many rows of all that has rows, and all data, this as vectors."""
+    rows, flat = [], []
+    for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
+        if AXES[name][:1] == (BATCH_AXIS,):
+            rows.append(np.empty(count * (array.size // len(array)), array.dtype))
+            array = array.reshape(-1)
+        flat.append(array)
+    return tuple(rows), flat
 
 
 def _asked_of_epoch(

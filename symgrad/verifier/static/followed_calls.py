@@ -80,17 +80,20 @@ def _given(module: FollowedModule, names: Value, *_: Value) -> Value:
     return tuple(arrays[name] for name in names), module.called("_sizes", free)
 
 
-def _rows_in_memory(module: FollowedModule, arrays: Value, sizes: Value, *_: Value) -> Value:
-    """Some of the rows that a caller gave, one at least, and the sizes that they decide."""
-    rows, axis = new_symbol("the rows of a share", [_ONE]), module.facts["BATCH_AXIS"]
-    if not (isinstance(arrays, tuple) and isinstance(sizes, dict) and axis in sizes):
+def _most_rows(*_: Value) -> Value:
+    return new_symbol("the most rows of a share", [_ONE])
+
+
+def _own_rows(_: FollowedModule, __: Value, batch: Value) -> Value:
+    """Some of the rows of a batch, one at least where they are looked at."""
+    if not isinstance(batch, SizedArray):
         return UNKNOWN
-    own = []
-    for name, array in zip(module.facts["INPUTS"] + module.facts["TARGETS"], arrays, strict=True):
-        has_rows = module.facts["AXES"][name][:1] == (axis,)
-        some = array.of_shape((rows, *array.shape[1:])) if has_rows else array
-        own.append(module.called("_in_memory", [name, some]))
-    return tuple(own), module.called("_sizes", list({**sizes, axis: rows}.values()))
+    return batch.of_shape((new_symbol("the rows of a share", [_ONE]),))
+
+
+def _point(_: FollowedModule, __: Value, theta: Value, *___: Value) -> Value:
+    """A vector as long as that of the parameters, or this."""
+    return theta
 
 
 def _parameters(module: FollowedModule, *_: Value) -> Value:
@@ -251,7 +254,9 @@ def _unknown(*_: Value) -> Value:
 
 MODULE: Mapping[str, Model] = {
     "_given": _given,
-    "_rows_in_memory": _rows_in_memory,
+    "_most_rows": _most_rows,
+    "_point": _point,
+    "_own_rows": _own_rows,
     "flatten": _parameters,
     "_writable_vector": _parameters,
     "_as_vector": _parameters,

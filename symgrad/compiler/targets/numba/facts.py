@@ -178,7 +178,7 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         ),
         *_of_sets(lowered.set_rows),
         *_stopped(model),
-        *_averaging(model, plan, calls),
+        *_trained(lowered, calls),
         *(step_functions.told(lowered.stepping) if lowered.stepping else ()),
         FactText("IGNORED", ignored, "labels that mean: none"),
         FactText("LEAST_SIZES", _dictionary(least_sizes(plan.program).items()), "of free axes, where over 1"),
@@ -212,16 +212,19 @@ def _stopped(model: Model) -> Iterator[FactText]:
         yield FactText("STOPPED", names, "what reaches the loss through stop_gradient")
 
 
-def _averaging(model: Model, plan: Plan, calls: Signatures) -> Iterator[FactText]:
-    """Where the moving average of the parameters is, where there is one."""
-    names, parameters = model.optimizer.average, plan.program.of_kind("parameter")
-    if names is not None and plan.program.loss:
-        trained = [p.name for p in parameters if p.name not in model.frozen]
-        spans = spans_of(parameters, model.frozen, trained)
+def _trained(lowered: LoweredModel, calls: Signatures) -> Iterator[FactText]:
+    """Where states keep what, where somebody asks: a moving average, and ranks that share batches."""
+    model, program = lowered.model, lowered.program
+    has_average = model.optimizer.average is not None
+    if has_average and program.loss:
+        yield FactText("AVERAGE", f'"{calls.states[-1]}"', "the state that is the moving average")
+    if program.loss and (has_average or not isinstance(lowered.piece_weight, str)):
+        parameters = program.of_kind("parameter")
+        names = [p.name for p in parameters if p.name not in model.frozen]
+        spans = spans_of(parameters, model.frozen, names)
         places = as_tuple(f"({span.first}, {span.size}, {span.kept})" for span in spans)
-        called = calls.states[-1]
-        yield FactText("AVERAGE", f'"{called}"', "the state that is the moving average")
-        yield FactText("AVERAGED", places, "where its entries lie in all, how many, and where in the state")
+        said = "where what training changes begins in all, how much it is, where in a state"
+        yield FactText("TRAINED", places, said)
 
 
 def _divisors(model: Model, update: Program) -> Iterator[str]:

@@ -20,7 +20,13 @@ from symgrad.compiler.planning.update_plan import plan_update, rests
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES, SECTIONED
 from symgrad.compiler.targets.numba.spelling import called_in
 from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
-from symgrad.compiler.targets.numba.update_parts import StepPart, UpdatePart, step_parts, update_parts
+from symgrad.compiler.targets.numba.updating.update_parts import (
+    StepPart,
+    UpdatePart,
+    step_parts,
+    stretch_parts,
+    update_parts,
+)
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
 
 if TYPE_CHECKING:
@@ -98,7 +104,8 @@ class LoweredModel:
     `look_ahead` goes to where it takes the gradient, and is empty where that is at the parameters. Where
     steps do not treat all parameters alike, `parts` are what they do to each: `groups` are the rules of
     those with numbers of their own, and `step_gradient` forms the gradient of those that are not frozen.
-    `step_parts` are what a step does that visits rows of some parameters alone.
+    `step_parts` are what a step does that visits rows of some parameters alone, `stretch_parts` the rules by
+    which a rank updates a stretch of them.
     `states` are the names of its states, `first_states` what finds their first values, and these.
     """
 
@@ -114,6 +121,7 @@ class LoweredModel:
     groups: tuple[Program, ...]
     parts: tuple[UpdatePart, ...]
     step_parts: tuple[StepPart, ...]
+    stretch_parts: tuple[UpdatePart, ...]
     step_gradient: Sections
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
@@ -207,6 +215,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
             update,
             {g.of: drivers.names[tables[g.name]] for g in plan.program.gradients if g.name in tables},
         ),
+        stretch_parts=stretch_parts(plan.program, parts, update),
         step_gradient=_step_gradient(model, tables, drivers, own),
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),

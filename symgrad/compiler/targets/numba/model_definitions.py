@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.standing import standing
 from symgrad.compiler.planning.trained_spans import spans_of
-from symgrad.compiler.targets.numba import interface, network, steps, update_parts
+from symgrad.compiler.targets.numba import interface, network, steps
 from symgrad.compiler.targets.numba.beside import further_functions, step_functions
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
+from symgrad.compiler.targets.numba.updating import shared_steps, update_parts
 from symgrad.notation.parameters_apart import called_value, numbers_apart
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.passes.separability import RowWeight
@@ -105,8 +106,10 @@ class ModelDefinitions:
         if calls.batch_axis:
             yield steps.epoch(calls)
         if isinstance(lowered.piece_weight, RowWeight):
-            yield steps.share_of_step(calls, self._weight_of_rows(lowered.piece_weight))
-            yield steps.rest_of_step(calls, advances=bool(spans))
+            if not lowered.parts:
+                yield from update_parts.rules(calls, lowered.stretch_parts)
+            yield shared_steps.share_of_step(calls, self._weight_of_rows(lowered.piece_weight))
+            yield from shared_steps.steps_of_stretch(calls, lowered.stretch_parts, spans)
 
     def _weight_of_rows(self, weight: RowWeight) -> str:
         """What the rows that were just computed weigh in their batch."""

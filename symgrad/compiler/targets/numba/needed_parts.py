@@ -52,6 +52,11 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
             parts.append(runtime_part("optional/pieces/steps_of_sets"))
         if any(found.planned.takes_direction for found in lowered.further):
             parts = _with(parts, runtime_part("optional/pieces/product_in_pieces"))
+    if lowered.program.loss and not isinstance(lowered.piece_weight, str):
+        if any(part.is_bounded for part in lowered.stretch_parts):
+            parts = _with(parts, runtime_part("optional/ranks/norm_over_ranks"))
+        if lowered.looks_ahead:
+            parts = _with(parts, runtime_part("optional/ranks/point_ahead"))
     if lowered.program.evaluation:
         parts = _with(parts, runtime_part("optional/evaluated_loss"))
     yield from parts
@@ -74,6 +79,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield "numba/gradients/added_rows"
     if lowered.program.loss and lowered.model.spec.train.clip_norm is not None:
         yield "numba/gradients/gradient_norms"
+    if lowered.program.loss and not isinstance(lowered.piece_weight, str):
+        yield "numba/gradients/weighted_gradients"
     if lowered.program.loss and lowered.model.batch_axis:
         yield "numba/gathered_columns" if lowered.plan.column_axis else "numba/gathered_rows"
     yield from ("given_arrays", "given_hyper", "parameter_vectors", "evaluations")

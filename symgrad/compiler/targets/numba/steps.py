@@ -106,7 +106,7 @@ def gradient_in_pieces(calls: Signatures) -> Driver:
         _rows_from_start(rows, most),
         *([Assign(KEY, Verbatim("(key[0], key[1], start)"))] if calls.draws else []),
         Assign(SHARE, Divided(rows, ROWS)),
-        *(Add(VALUE, gather) for gather in _gathering(calls)),
+        *(Add(VALUE, gather) for gather in gathering(calls)),
         Add(VALUE, Multiplied((SHARE, loss))),
         Assign(WEIGHT, Applied("grad.dtype.type", (SHARE,))),
         ForRange(ENTRY, Length(GRAD, 0), (Add(Cell(GRAD, (ENTRY,)), weighted),)),
@@ -120,7 +120,7 @@ def _rows_from_start(rows: Variable, most: Variable) -> Assign:
     return Assign(rows, Applied("min", (most, Verbatim("order.shape[0] - start"))))
 
 
-def _gathering(calls: Signatures) -> tuple[Applied, ...]:
+def gathering(calls: Signatures) -> tuple[Applied, ...]:
     return tuple(Applied("_gather", (Verbatim(arguments),)) for arguments in calls.gathering)
 
 
@@ -173,7 +173,7 @@ def _step_at_once(calls: Signatures, advances: bool) -> tuple[Instruction, ...]:
     update = Invoke(function, (Verbatim(given),))
     return (
         Assign(VALUE, Applied(gradient, (Verbatim(f"{calls.point}, {memory}, {calls.step_gradients}"),))),
-        When(_is_finite(VALUE), (update, Invoke("_advance", _ADVANCED)) if advances else (update,)),
+        When(is_finite(VALUE), (update, Invoke("_advance", _ADVANCED)) if advances else (update,)),
     )
 
 
@@ -187,33 +187,10 @@ def _step_by_parts(calls: Signatures, added: AccumulationText) -> tuple[Instruct
         Invoke("_end_of_step", (Verbatim(f"theta, {state}"),)),
     )
     loss = Applied("_loss", (Verbatim(f"{calls.point}, {calls.loss}"),))
-    return (TypeOf(THETA), Assign(VALUE, loss), When(_is_finite(VALUE), rest))
+    return (TypeOf(THETA), Assign(VALUE, loss), When(is_finite(VALUE), rest))
 
 
-def share_of_step(calls: Signatures, weight: str) -> Driver:
-    """What a rank does of a step whose batch several share: the gradient of its rows."""
-    vectors = listed(["theta, grad", calls.point if calls.point != "theta" else ""])
-    ahead = Invoke("_look_ahead", (Verbatim(f"theta, ahead, {calls.entries_of_state}, {calls.setting}"),))
-    body: tuple[Instruction, ...] = (
-        *([Assign(KEY, Verbatim("(state[0][1], state[0][0], before)"))] if calls.draws else []),
-        *([ahead] if calls.point == "ahead" else []),
-        Assign(VALUE, Applied(calls.step_gradient, (Verbatim(f"{calls.point}, grad, {calls.loss}"),))),
-        Give((VALUE, Verbatim(weight))),
-    )
-    doc = "Loss and weight of rows of a batch, with so many `before` them; their gradient goes into `grad`."
-    given = [vectors, "state", calls.setting, "before", calls.data, "work", *calls.extents]
-    return Driver("_share_of_step", listed(given), doc, body)
-
-
-def rest_of_step(calls: Signatures, *, advances: bool) -> Driver:
-    """What is left of such a step when all shares of the gradient have been added up."""
-    given = Verbatim(listed(["theta, grad", calls.entries_of_state, calls.setting]))
-    body = (Invoke("_update", (given,)), *([Invoke("_advance", _ADVANCED)] if advances else []))
-    doc = "The step by the gradient of a whole batch."
-    return Driver("_rest_of_step", listed(["theta, grad, state", calls.setting]), doc, body)
-
-
-def _is_finite(number: Variable) -> Applied:
+def is_finite(number: Variable) -> Applied:
     return Applied("np.isfinite", (number,))
 
 
@@ -228,15 +205,15 @@ def epoch(calls: Signatures) -> Driver:
         arguments = calls.gathered
         batch = (
             Assign(GATHERED, Literal(0.0)),
-            *(Add(GATHERED, gather) for gather in _gathering(calls)),
-            When(Denied(_is_finite(GATHERED)), (Give((Variable("np.nan"),)),)),
+            *(Add(GATHERED, gather) for gather in gathering(calls)),
+            When(Denied(is_finite(GATHERED)), (Give((Variable("np.nan"),)),)),
         )
     step = Applied("_step", (Verbatim(f"{calls.vectors}, state, {calls.setting}, {arguments}"),))
     body = (
         _rows_from_start(rows, size),
         *batch,
         Assign(VALUE, step),
-        When(Denied(_is_finite(VALUE)), (Give((Applied("float", (VALUE,)),)),)),
+        When(Denied(is_finite(VALUE)), (Give((Applied("float", (VALUE,)),)),)),
         Add(TOTAL, Multiplied((VALUE, rows))),
     )
     whole = (

@@ -16,7 +16,7 @@ from symgrad.verifier.behaviour.training.epoch import row_count, trained
 from symgrad.verifier.behaviour.workbench import Bench, first_line, refusal, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -28,7 +28,7 @@ _ROUNDING = 1e-5
 class ThreadRank:
     """As much of a communicator as a module asks for, of one of some threads."""
 
-    def __init__(self, rank: int, board: list[Array], barrier: threading.Barrier) -> None:
+    def __init__(self, rank: int, board: list[Any], barrier: threading.Barrier) -> None:
         self.rank, self.board, self.barrier = rank, board, barrier
 
     def Get_rank(self) -> int:
@@ -41,19 +41,28 @@ class ThreadRank:
 
     def Allgather(self, sent: Array, taken: Array) -> None:
         """What all sent, in their order."""
-        self._exchanged(sent, taken, np.ravel)
-
-    def Alltoall(self, sent: Array, taken: Array) -> None:
-        """What each sent to this one."""
-        ranks, rank = len(self.board), self.rank
-        self._exchanged(sent, taken, lambda there: np.reshape(there, (ranks, -1))[rank])
-
-    def _exchanged(self, sent: Array, taken: Array, part: Callable[[Array], Array]) -> None:
         taken.reshape(-1).view(np.uint8)[:] = 0xFF
+        there = self._met(sent)
+        taken.reshape(len(there), -1)[:] = [np.ravel(each) for each in there]
+        self.barrier.wait(_PATIENCE)
+
+    def Alltoallv(self, sent: Sequence[Any], taken: Sequence[Any]) -> None:
+        """What each sent to this one: a vector, with how many numbers go to each rank, and from where."""
+        vector, (counts, places) = taken
+        parts = [vector[place : place + count] for count, place in zip(counts, places, strict=True)]
+        for part in parts:
+            part.view(np.uint8)[:] = 0xFF
+        for part, (theirs, (counts, places)) in zip(parts, self._met(sent), strict=True):
+            count, place = counts[self.rank], places[self.rank]
+            if len(part) != count or part.dtype != theirs.dtype or place + count > len(theirs):
+                raise ValueError(f"rank {self.rank} takes {len(part)} {part.dtype}, {count} were sent")
+            part[:] = theirs[place : place + count]
+        self.barrier.wait(_PATIENCE)
+
+    def _met(self, sent: Any) -> list[Any]:
         self.board[self.rank] = sent
         self.barrier.wait(_PATIENCE)
-        taken.reshape(len(self.board), -1)[:] = [part(there) for there in self.board]
-        self.barrier.wait(_PATIENCE)
+        return list(self.board)
 
 
 def on_ranks(count: int, work: Callable[[ThreadRank], Any]) -> list[Any]:

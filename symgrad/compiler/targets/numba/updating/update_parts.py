@@ -97,10 +97,21 @@ def step_parts(
         if p.name in labels
         for span in spans_of(parameters, model.frozen, [p.name])
     }
-    whole = parts or (
-        _part("part", spans_of(parameters, (), [p.name for p in parameters]), update, OWN_NAMES),
-    )
+    whole = parts or (_whole_part(parameters, update),)
     return tuple(_step_part(part, parameters, model.frozen, tables) for part in whole)
+
+
+def stretch_parts(program: Program, parts: Sequence[UpdatePart], update: Program) -> tuple[UpdatePart, ...]:
+    """The rules for a stretch of the parameters; none where the update of all does for it, as it asks for
+    nothing of the others.
+    """
+    if parts or not any(e.target == NORM for e in update.equations):
+        return tuple(parts)
+    return (_whole_part(program.of_kind("parameter"), update),)
+
+
+def _whole_part(parameters: Sequence[Tensor], update: Program) -> UpdatePart:
+    return _part("part", spans_of(parameters, (), [p.name for p in parameters]), update, OWN_NAMES)
 
 
 def _step_part(
@@ -127,13 +138,7 @@ def definitions(
 ) -> Iterator[Definition]:
     """`_update`, `_look_ahead` where there is one, and the rule of each part."""
     bound = "norm" if any(part.is_bounded for part in parts) else ""
-    for part in parts:
-        yield _rule(calls, part, bound)
-        if part.ahead:
-            names = ", ".join(name for span in part.spans for name in span.names)
-            arguments = listed(["theta", "ahead", calls.state, calls.setting])
-            doc = (f"Where the next gradient is taken, of {names}, a span of them.",)
-            yield Definition(part.functions[1], arguments, doc, tuple(NUMBA.lines(part.ahead)), "kernel")
+    yield from rules(calls, parts)
     arguments = listed(["theta", "grad", calls.state, calls.setting])
     yield Definition("_update", arguments, ("; ".join(rule),), tuple(_update(calls, parts, bound)), "update")
     if any(part.ahead for part in parts):
@@ -141,6 +146,18 @@ def definitions(
         yield Definition(
             "_look_ahead", arguments, ("; ".join(ahead),), tuple(_look_ahead(calls, parts)), "update"
         )
+
+
+def rules(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[Definition]:
+    """The rule of each part, and where it looks ahead."""
+    bound = "norm" if any(part.is_bounded for part in parts) else ""
+    for part in parts:
+        yield _rule(calls, part, bound)
+        if part.ahead:
+            names = ", ".join(name for span in part.spans for name in span.names)
+            arguments = listed(["theta", "ahead", calls.state, calls.setting])
+            doc = (f"Where the next gradient is taken, of {names}, a span of them.",)
+            yield Definition(part.functions[1], arguments, doc, tuple(NUMBA.lines(part.ahead)), "kernel")
 
 
 def _rule(calls: Signatures, part: UpdatePart, bound: str) -> Definition:
