@@ -2520,11 +2520,11 @@ def init_state(params: Params, hyper: Any = None) -> State:
     return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in starts))
 
 
-def _check_state(state: Any) -> None:
+def _check_state(state: Any, size: int = SIZE) -> None:
     if not isinstance(state, State):
         raise TypeError(f"state: expected State, as init_state makes it, got {type(state).__name__}")
     for field, array in zip(State._fields, state, strict=True):
-        _check_array(f"state.{field}", array, *((np.int64, (1,)) if field == "step" else (DTYPE, (SIZE,))))
+        _check_array(f"state.{field}", array, *((np.int64, (1,)) if field == "step" else (DTYPE, (size,))))
         if not array.flags.writeable:
             raise ValueError(f"state.{field}: training changes it in place, but it is read-only")
 
@@ -2598,8 +2598,9 @@ def _train_epoch(
     params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
     arrays, sizes, order, batch_size, theta, setting = _asked_of_epoch(
-        params, state, data, batch_size, order, setting
+        params, data, batch_size, order, setting
     )
+    _check_state(state)
     derived = _sizes(*sizes.values())[len(FREE_AXES) :]
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
@@ -2629,7 +2630,7 @@ def _memory_for_rows(
 
 
 def _asked_of_epoch(
-    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
+    params: Params, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> tuple[list[np.ndarray], dict[str, int], np.ndarray, int, np.ndarray, tuple[Any, ...]]:
     """What a caller gave, checked: arrays, the sizes of free axes, the order of rows, those of a batch, the
     vector of parameters, and what steps are told.
@@ -2642,9 +2643,7 @@ def _asked_of_epoch(
         raise ValueError(
             f"batch_size: every step needs all {len(order)} rows; use 'full'. The reason: {FULL_BATCH}"
         )
-    theta, setting = _writable_vector(params), _setting(setting)
-    _check_state(state)
-    return arrays, sizes, order, batch_size, theta, setting
+    return arrays, sizes, order, batch_size, _writable_vector(params), _setting(setting)
 
 
 def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
@@ -2675,18 +2674,21 @@ def _shared_epoch(
     comm: Any,
 ) -> float:
     try:
-        asked = _asked_of_epoch(params, state, data, batch_size, order, setting)
+        asked = _asked_of_epoch(params, data, batch_size, order, setting)
+        is_part = _is_part(comm, state)
     except Exception:
         _agree(comm, -1)
         raise
     arrays, sizes, order, batch_size, theta, setting = asked
     numbers = np.array([batch_size, *sizes.values()])
-    _agree(comm, _fingerprint(theta, *state, order, numbers, *map(np.array, setting)))
+    same = state[:1] if is_part else state
+    _agree(comm, _fingerprint(theta, *same, order, numbers, *map(np.array, (is_part, *setting))))
     with _Alone(theta):
-        stretch = _Stretch(comm, theta, state)
+        own = state if is_part else _part_of(comm, state)
+        stretch = _Stretch(comm, theta, own)
         value = _shared_steps(stretch, theta, state, setting, arrays, sizes, order, batch_size)
-        for vector in tuple(state)[1:]:
-            stretch.hand_out(vector, stretch.ends_of_state)
+        if not is_part:
+            _hand_out_state(comm, state)
     if not np.isfinite(value):
         _given(INPUTS + TARGETS, data)  # of all ranks each tells of an entry that is not finite
     return value
@@ -2805,17 +2807,13 @@ class _Stretch:
     parameters became. So a step's sums and its update are divided among ranks as its rows are.
     """
 
-    def __init__(self, comm: Any, theta: np.ndarray, state: State) -> None:
-        self.comm = comm
+    def __init__(self, comm: Any, theta: np.ndarray, own_state: State) -> None:
+        self.comm, self.theta, self.own_state = comm, theta, tuple(own_state)
         self.rank, self.ranks = int(comm.Get_rank()), int(comm.Get_size())
-        self.ends = [SIZE * n // self.ranks for n in range(self.ranks + 1)]
-        self.ends_of_state = [*map(_trained_before, self.ends)]
-        self.theta, self.state = theta, state
+        self.ends = _ends(self.ranks)
         self.first, last = self.ends[self.rank : self.rank + 2]
-        self.before, last_of_state = self.ends_of_state[self.rank : self.rank + 2]
         self.own, self.size = theta[self.first : last], last - self.first
-        own = slice(self.before, last_of_state)
-        self.own_state = (state[0], *(vector[own] for vector in tuple(state)[1:]))
+        self.before = _kept_before(self.first)
         self.taken = _kept("taken", (self.ranks - 1) * self.size)
 
     def told_by_all(self, own: Sequence[float]) -> np.ndarray:
@@ -2829,14 +2827,13 @@ class _Stretch:
         total = self._added_up(grad, weights.tolist())
         norm = _norm_over_ranks(self, total)
         _rest_of_step(self.own, total, self.own_state, self.first, self.before, norm, *setting)
-        self.hand_out(self.theta, self.ends)
+        _hand_out(self.comm, self.theta, self.ends)
 
     def _added_up(self, grad: np.ndarray, weights: list[float]) -> np.ndarray:
         """The sum of all gradients in this stretch, in the order of the ranks; without those of no weight."""
-        counts = self._of_others([b - a for a, b in pairwise(self.ends)])
-        slots = [self.size * (n - (n > self.rank)) for n in range(self.ranks)]
-        taken = self.taken, (self._of_others([self.size] * self.ranks), self._of_others(slots))
-        self.comm.Alltoallv([grad, (counts, self.ends[:-1])], [*taken])
+        counts, sizes = _counts(self.ends), [self.size] * self.ranks
+        places = [self.size * (n - (n > self.rank)) for n in range(self.ranks)]
+        _exchanged(self.comm, (grad, counts, self.ends[:-1]), (self.taken, sizes, places))
         total, *others = self._in_order(grad[self.first : self.first + self.size])
         keep, *rest = weights
         if not keep:
@@ -2854,24 +2851,93 @@ class _Stretch:
         others = [*self.taken.reshape(self.ranks - 1, self.size)]
         return [*others[: self.rank], own, *others[self.rank :]]
 
-    def _of_others(self, numbers: list[int]) -> list[int]:
-        """The same with 0 for this rank, which sends itself nothing."""
-        return [*numbers[: self.rank], 0, *numbers[self.rank + 1 :]]
 
-    def hand_out(self, vector: np.ndarray, ends: list[int]) -> None:
-        """Let all have of a vector what each has in its stretch, which ends at one of `ends` and begins at
-        the one before.
-        """
-        first, last = ends[self.rank : self.rank + 2]
-        start = last if self.rank == 0 else 0  # MPI may refuse to take where it sends
-        sent = self._of_others([last - first] * self.ranks), [0] * self.ranks
-        taken = self._of_others([b - a for a, b in pairwise(ends)]), [max(a - start, 0) for a in ends[:-1]]
-        self.comm.Alltoallv([vector[first:last], sent], [vector[start:], taken])
+def _hand_out(comm: Any, vector: np.ndarray, ends: list[int]) -> None:
+    """Let all ranks have of a vector what each has in its part, from one of `ends` to the next."""
+    rank, ranks = comm.Get_rank(), comm.Get_size()
+    first, last = ends[rank : rank + 2]
+    start = last if rank == 0 else 0  # MPI may refuse to take where it sends
+    own = vector[first:last], [last - first] * ranks, [0] * ranks
+    _exchanged(comm, own, (vector[start:], _counts(ends), [max(end - start, 0) for end in ends[:-1]]))
 
 
-def _trained_before(place: int) -> int:
-    """How many entries that training changes lie before a place in the vector of all."""
+def _exchanged(
+    comm: Any, sent: tuple[np.ndarray, list[int], list[int]], taken: tuple[np.ndarray, list[int], list[int]]
+) -> None:
+    """Parts of vectors sent and taken, of so many numbers and from where; nothing to this rank itself."""
+    rank, messages = comm.Get_rank(), []
+    for vector, counts, places in (sent, taken):
+        messages.append([vector, ([*counts[:rank], 0, *counts[rank + 1 :]], places)])
+    comm.Alltoallv(*messages)
+
+
+def _ends(ranks: int) -> list[int]:
+    """Where the parts of ranks begin in the vector of all parameters, and where the last one ends.
+
+    Each has about as many entries that training changes.
+    """
+    shares = (_kept_before(SIZE) * n // ranks for n in range(1, ranks))
+    return [0, *map(_place_of_kept, shares), SIZE]
+
+
+def _place_of_kept(entry: int) -> int:
+    """Where an entry of a state lies in the vector of all parameters."""
+    return next((first + entry - kept for first, size, kept in TRAINED if entry < kept + size), SIZE)
+
+
+def _counts(ends: list[int]) -> list[int]:
+    return [last - first for first, last in pairwise(ends)]
+
+
+def _kept_before(place: int) -> int:
+    """How many entries a state has for those before a place in the vector of all parameters."""
     return sum(min(max(place - first, 0), size) for first, size, _ in TRAINED)
+
+
+def _part_of(comm: Any, state: State) -> State:
+    """This rank's part of a state, as views."""
+    first, last = (_kept_before(end) for end in _ends(comm.Get_size())[comm.Get_rank() :][:2])
+    return State(state.step, *(vector[first:last] for vector in tuple(state)[1:]))
+
+
+def _hand_out_state(comm: Any, state: State) -> None:
+    """Let all ranks have all of a state of which each has its part."""
+    for vector in tuple(state)[1:]:
+        _hand_out(comm, vector, [*map(_kept_before, _ends(comm.Get_size()))])
+
+
+def _is_part(comm: Any, state: Any) -> bool:
+    """Whether this is a rank's part of a state, and no whole one. Raises where it is neither."""
+    first, last = (_kept_before(end) for end in _ends(comm.Get_size())[comm.Get_rank() :][:2])
+    vectors, own = tuple(state)[1:] if isinstance(state, State) else (), last - first
+    if vectors and own < _kept_before(SIZE) and all(np.shape(vector) == (own,) for vector in vectors):
+        _check_state(state, own)
+        return True
+    _check_state(state)
+    return False
+
+
+def own_state(state: State, comm: Any) -> State:
+    """This rank's part of a whole state, a copy: with it, steps that ranks share need no more of it.
+
+    Its vectors have as many entries as this rank updates. Where all ranks give such parts to `train_step` and
+    `train_epoch`, each part is changed in place.
+    """
+    _check_state(state)
+    can_be_divided = _kept_before(SIZE) > 1
+    return State(*map(np.copy, _part_of(comm, state) if can_be_divided else state))
+
+
+def whole_state(state: State, comm: Any) -> State:
+    """The whole state, a copy, of which every rank gives its part; all ranks make this call."""
+    if not _is_part(comm, state):
+        return _copy_of_state(state)
+    ends = [*map(_kept_before, _ends(comm.Get_size()))]
+    whole = State(np.copy(state.step), *(np.empty(ends[-1], DTYPE) for _ in tuple(state)[1:]))
+    for part, vector in zip(_part_of(comm, whole), state, strict=True):
+        part[:] = vector
+    _hand_out_state(comm, whole)
+    return whole
 
 
 def _point(_: _Stretch, theta: np.ndarray, __: tuple[Any, ...]) -> np.ndarray:

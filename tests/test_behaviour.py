@@ -76,21 +76,27 @@ BATCHED = SPECS["classifier"]
 FAULTS = {
     "ranks count rows twice": (
         "ranks",
-        "np.multiply(grad, DTYPE(share)",
-        "np.multiply(grad, DTYPE(2 * share)",
+        "told[:, 2] / weight",
+        "told[:, 2] * 2 / weight",
         "they do not end where one process does",
     ),
     "ranks take the first rows alone": (
         "ranks",
-        "len(batch) * (rank + 1) // ranks",
-        "len(batch) // ranks",
+        "for rank in (stretch.rank, stretch.rank + 1)",
+        "for rank in (0, 1)",
         "they do not end where one process does",
     ),
     "each rank goes its own way": (
         "ranks",
-        "target = mean[rank * self.size :",
-        "summed = self.own[0]; target = mean[rank * self.size :",
+        "        _hand_out(self.comm, self.theta, self.ends)",
+        "        pass",
         "they do not end with the same numbers",
+    ),
+    "ranks hand out no state": (
+        "ranks",
+        "    _hand_out_state(comm, whole)",
+        "    pass",
+        "each with its part of the state",
     ),
     "ranks go on from different parameters": (
         "ranks",

@@ -71,7 +71,8 @@ def test_ranks_of_one_machine_send_each_other_what_they_lack() -> None:
     assert (step.machines, step.rows) == (1, 4)
     assert math.isclose(step.computing, 0.2 + 3 / 7 * 0.8)
     assert math.isclose(step.sending, 2 * 400 / 1000)
-    assert math.isclose(step.memory, 80.0)
+    assert math.isclose(step.memory, 80.0 + 400 / 2)
+    assert math.isclose(predicted(MACHINE, CLUSTER, 2, 8, 400, 100).memory, 80.0 + (400 - 100) / 2)
 
 
 def test_machines_send_each_other_the_rest() -> None:

@@ -58,16 +58,22 @@ CASES = {
 } | {f"optimizer {name}": spec(optimizer=name, batch_size="full") for name in OPTIMIZERS}
 
 
-def trained(module: ModuleType, comm: Any = None, labels: Any = T, inputs: Any = X) -> tuple[Any, ...]:
+def trained(
+    module: ModuleType, comm: Any = None, labels: Any = T, inputs: Any = X, *, divided: bool = False
+) -> tuple[Any, ...]:
     """Parameters, state and losses after two epochs in orders of their own."""
     params = module.init_params(1)
     state, losses = module.init_state(params), []
+    if divided:
+        state = module.own_state(state, comm)
     shared = {} if comm is None else {"comm": comm}
     size = "full" if module.FULL_BATCH else BATCH
     for epoch in range(2):
         order = np.random.default_rng(epoch).permutation(ROWS)
         how = {"batch_size": size, "order": order, "epoch": epoch, **shared}
         losses.append(module.train_epoch(params, state, inputs, labels, **how))
+    if divided:
+        state = module.whole_state(state, comm)
     return np.copy(module.flatten(params)), *map(np.copy, state), np.array(losses)
 
 
@@ -81,7 +87,7 @@ def test_ranks_make_the_steps_of_one(name: str, tmp_path: Path) -> None:
         for found in every:
             for mine, first in zip(found, every[0], strict=True):
                 np.testing.assert_array_equal(mine, first, err_msg=f"{ranks} ranks differ")
-        again = on_ranks(ranks, lambda comm: trained(module, comm))[0]
+        again = on_ranks(ranks, lambda comm: trained(module, comm, divided=True))[0]
         for number, (mine, alone) in enumerate(zip(every[0], one, strict=True)):
             np.testing.assert_array_equal(mine, again[number])
             np.testing.assert_allclose(mine, alone, rtol=rounding, atol=rounding, err_msg=f"{ranks} ranks")

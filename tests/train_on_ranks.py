@@ -58,11 +58,19 @@ POINTS = {
 }
 TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "held out, stopped early, averaged": (
-        spec(1, validation=0.25, stop={"patience": 1}, average=0.8, epochs=8, monitor="gradients"),
+        spec(
+            1,
+            validation=0.25,
+            stop={"patience": 1},
+            average=0.8,
+            epochs=8,
+            monitor="gradients",
+            shard="optimizer",
+        ),
         {"metrics": ["f1_macro"]},
     ),
     "clipped, in micro-batches": (
-        spec(clip_norm=0.2, micro_batch_size=2, optimizer="adam", schedule="cosine"),
+        spec(clip_norm=0.2, micro_batch_size=2, optimizer="adam", schedule="cosine", shard="optimizer"),
         {},
     ),
     "drawn": (spec(equations=DROPOUT), {"seed": 7}),
@@ -74,14 +82,14 @@ TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {},
     ),
     "numbers changed and ended by callbacks": (
-        spec(epochs=9),
+        spec(epochs=9, shard="optimizer"),
         {
             "after_steps": (4, lambda now, _: {"learning_rate": 0.05} if now.step == 8 else None),
             "after_epoch": lambda now, _: now.epoch == 4,
         },
     ),
     "sets of points": (POINTS, {"data": None}),
-    "a finish": (spec(finish="lbfgs(max_iterations=4)"), {}),
+    "a finish": (spec(finish="lbfgs(max_iterations=4)", shard="optimizer"), {}),
 }
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "coupled": (
@@ -89,7 +97,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         "ranks cannot share the rows of a batch: 'loss' compares rows with a sum over the rows",
     ),
-    "diverging": (spec(optimizer="sgd(learning_rate=1e200)"), {}, "in batch 2 of 6"),
+    "diverging": (spec(optimizer="momentum(learning_rate=1e200)", shard="optimizer"), {}, "in batch 2 of 6"),
     "infinite": (spec(), {"data": (BROKEN, T)}, "x[16, 2]: inf is not a finite number"),
     "a callback that fails": (spec(), {"after_epoch": lambda now, _: 1 / 0}, "division by zero"),
 }
@@ -169,7 +177,7 @@ def refusals(comm: Any, folder: Path) -> None:
 
 def resumed(comm: Any, folder: Path) -> None:
     """Whole and in two parts, the second by as many ranks or by one."""
-    own = spec(epochs=6, validation=0.25, checkpoint={"epochs": 1, "keep": 9})
+    own = spec(epochs=6, validation=0.25, checkpoint={"epochs": 1, "keep": 9}, shard="optimizer")
     module = generated(own, folder / f"resumed{comm.Get_size()}.py", comm)
     whole = sg.train(own, module, data=(X, T), progress=False, comm=comm)
     parts = f"{comm.Get_size()} ranks"

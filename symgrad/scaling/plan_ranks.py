@@ -110,5 +110,10 @@ def _counts(ranks: int, measure: Collection[int]) -> list[int]:
 def _steps(
     machine: TimedMachine, cluster: Cluster, work: Workload, counts: list[int], is_weak: bool
 ) -> tuple[PredictedStep, ...]:
-    vector, batch = work.module.SIZE * np.dtype(work.module.DTYPE).itemsize, work.batch or 1
-    return tuple(predicted(machine, cluster, n, batch * n if is_weak else batch, vector) for n in counts)
+    module, batch = work.module, work.batch or 1
+    vector = module.SIZE * np.dtype(module.DTYPE).itemsize
+    states = module.init_state(module.init_params(0))[1:] if work.model.spec.train.shard else ()
+    divided = sum(state.nbytes for state in states)
+    return tuple(
+        predicted(machine, cluster, n, batch * n if is_weak else batch, vector, divided) for n in counts
+    )

@@ -98,8 +98,13 @@ class PredictedStep:
         return self.batch / self.seconds
 
 
-def predicted(machine: TimedMachine, cluster: Cluster, ranks: int, batch: int, vector: int) -> PredictedStep:
-    """A step on a batch of so many rows, whose gradient has so many bytes."""
+def predicted(
+    machine: TimedMachine, cluster: Cluster, ranks: int, batch: int, vector: int, divided: int = 0
+) -> PredictedStep:
+    """A step on a batch of so many rows, whose gradient has so many bytes, and states that ranks divide.
+
+    A rank has memory for its part of the gradients of all others, and of what is divided for its own alone.
+    """
     here = min(ranks, cluster.ranks_per_machine)
     rows = math.ceil(batch / ranks)
     if ranks == 1:
@@ -114,5 +119,10 @@ def predicted(machine: TimedMachine, cluster: Cluster, ranks: int, batch: int, v
         rows=rows,
         computing=machine.computing(rows, here),
         sending=sending,
-        memory=machine.bytes_of(rows),
+        memory=_memory(machine.bytes_of(rows), (vector - divided) * (ranks - 1) / ranks),
     )
+
+
+def _memory(measured: float, more: float) -> float:
+    """That of a rank beside others; 0 where it is unknown."""
+    return max(measured + more, 0.0) if measured else 0.0

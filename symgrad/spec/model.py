@@ -371,6 +371,8 @@ class TrainSpec:
     of them other hyper-parameters of the optimiser. `average` is the decay of a moving average of parameters.
     `finish` is what comes after the epochs, of which there may then be none.
 
+    `shard` says what ranks divide among them beside the rows of a batch.
+
     `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
     what becomes of missing values, and `categorical` names columns whose every cell is a word. A word in an
     input that was not there in training is an error, or `unseen` ignores it: none of its entries is 1.
@@ -401,6 +403,7 @@ class TrainSpec:
     average: float | None = None
     finish: FinishSpec | None = None
     set_batches: tuple[tuple[str, int], ...] = ()
+    shard: Literal["optimizer"] | None = None
 
     @property
     def sources(self) -> list[DataSpec]:

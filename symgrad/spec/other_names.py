@@ -50,6 +50,7 @@ _ALSO_CALLED = {
     "micro_batch_size": "microbatch accumulate gradient_accumulation",
     "steps_at_once": "gradient_checkpointing recompute remat rematerialize checkpoint_every",
     "epochs": "num_epochs n_epochs max_epochs max_iter iterations",
+    "shard": "sharding zero zero_redundancy shard_optimizer fsdp",
     "clip_norm": "max_norm max_grad_norm gradient_clip clip_grad_norm grad_clip clip",
     "seed": "random_state random_seed",
     "hyper": "hyperparameters hyper_parameters hyperparams params",

@@ -65,6 +65,9 @@ def check_shared(module: ModuleType, spec: Spec) -> None:
     if not hasattr(module, "COUPLED"):
         problem = "the module knows nothing of ranks that share its batches"
         raise ModuleError(problem, at=spec.name, remedy="generate it anew from the spec")
+    if spec.train.shard and not hasattr(module, "own_state"):
+        problem = "the module knows nothing of states that ranks divide"
+        raise ModuleError(problem, at=spec.name, remedy="generate it anew from the spec")
     if module.COUPLED:
         problem = f"ranks cannot share the rows of a batch: {module.COUPLED}"
         remedy = "make the loss a mean over independent rows, or train without ranks"

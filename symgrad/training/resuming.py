@@ -146,44 +146,45 @@ def newest(run: Path) -> tuple[Path, Orders]:
 class Keeper:
     """Saves what a run could go on from: at its start, as often as its spec says, and at its end."""
 
-    def __init__(self, run: Path, orders: Orders, trainer: Trainer, *, is_new: bool) -> None:
+    def __init__(
+        self, run: Path, orders: Orders, trainer: Trainer, reached: Reached, *, is_new: bool
+    ) -> None:
         self.plan, self.trainer, self.orders = trainer.plan.checkpoint, trainer, orders
         self.series = Series(run, self.plan.keep)
-        self.epoch, self.time = trainer.reached.last.epoch, time.perf_counter()
+        self.epoch, self.time = reached.last.epoch, time.perf_counter()
         for pattern in (f"{FOLDER}/.*.part", *(f".{name}.*.part" for name in FILES)):
             for left in run.glob(pattern):  # of writers that were killed
                 left.unlink(missing_ok=True)
         if is_new:
             self.series.begin()
-            self.save()
+            self.save(reached)
         else:
             self.series.go_on(self.epoch)
 
-    def after(self, epoch: int) -> None:
-        """Save where it is time for that. A disk that is full now may not be so at the next time."""
+    def is_due(self, epoch: int) -> bool:
+        """Whether it is time to save what this epoch left."""
         every, minutes = self.plan.epochs, self.plan.minutes
         if every is None and minutes is None:
             minutes = 1.0
         is_due = every is not None and epoch % every == 0
-        if is_due or (minutes is not None and time.perf_counter() - self.time >= 60 * minutes):
-            try:
-                self.save()
-            except DataError as error:
-                remedy = "training goes on, and tries again at the next one"
-                warn(
-                    DataWarning(
-                        f"no checkpoint of epoch {epoch}: {error.problem}", at=error.at, remedy=remedy
-                    )
-                )
+        return is_due or (minutes is not None and time.perf_counter() - self.time >= 60 * minutes)
 
-    def finish(self) -> None:
+    def after(self, reached: Reached) -> None:
+        """Save it. A disk that is full now may not be so at the next time."""
+        try:
+            self.save(reached)
+        except DataError as error:
+            problem = f"no checkpoint of epoch {reached.last.epoch}: {error.problem}"
+            remedy = "training goes on, and tries again at the next one"
+            warn(DataWarning(problem, at=error.at, remedy=remedy))
+
+    def finish(self, reached: Reached) -> None:
         """Save the last whole epoch, if it is not. Raises DataError."""
-        if self.trainer.reached.last.epoch != self.epoch:
-            self.save()
+        if reached.last.epoch != self.epoch:
+            self.save(reached)
 
-    def save(self) -> None:
+    def save(self, reached: Reached) -> None:
         """Save the last whole epoch. Raises DataError."""
-        reached = self.trainer.reached
         self.series.save(checkpoint_of(self.trainer, reached.last), reached, self.orders)
         self.epoch, self.time = reached.last.epoch, time.perf_counter()
 

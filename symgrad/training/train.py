@@ -154,9 +154,10 @@ def train(
         drawn = _drawn_anew(spec, parts) if data is None else None
         steps = EpochSteps(module, plan, parts.training, running, every, trace, drawn, ranks)
         trainer = Trainer(steps, parts, reached, callbacks)
-        _compile_first(trainer)
+        _compile_first(trainer, reached)
         orders = _orders(spec, trainer, data, validation, logged) if folder else None
-        keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
+        is_new = going_on is None
+        keeper = Keeper(folder, orders, trainer, reached, is_new=is_new) if folder and orders else None
         with run_logs(folder, trainer, logged) as logs:
             planned_epochs = plan.epochs + (plan.finish.iterations if plan.finish else 0)
             shown = (
@@ -164,7 +165,7 @@ def train(
             )
             with shown or nullcontext() as show:
                 report = _reporting(show, logs)
-                outcome = trainer.run(report, keeper.after if keeper else _unseen)
+                outcome = trainer.run(report, _keeping(trainer, keeper) if out is not None else _unseen)
                 outcome = shared_outcome(ranks, outcome, lambda before: finished(trainer, before, report))
             logs.end(outcome.records, outcome.reason)
         run = _finished(trainer, outcome, start)
@@ -176,7 +177,8 @@ def train(
         defect = outcome.defect or ranks.agreed(lambda: _late_defect(run, trainer))
         if isinstance(defect, DivergenceError):
             run = replace(run, stop_reason="diverged")
-        run = ranks.together(lambda: _written(folder, keeper, run) if folder and keeper else run)
+        left = trainer.reached
+        run = ranks.together(lambda: _written(folder, keeper, left, run) if folder and keeper else run)
     if isinstance(defect, CallbackError):
         defect.run = run
         raise defect
@@ -198,11 +200,10 @@ class _Beginning(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _compile_first(trainer: Trainer) -> None:
+def _compile_first(trainer: Trainer, reached: Reached) -> None:
     """Let the first rank compile what the others then find on disk, where they look there too."""
-    begun = trainer.standing.last
     if trainer.ranks.count > 1 and trainer.plan.epochs:
-        trainer.ranks.told_by_first(lambda: trainer.steps.compile(*begun.restored(trainer.module)))
+        trainer.ranks.told_by_first(lambda: trainer.steps.compile(*reached.last.restored(trainer.module)))
 
 
 def _drawn_anew(spec: Spec, parts: Parts) -> Callable[[int], Dataset] | None:
@@ -236,6 +237,18 @@ def _reporting(show: Callable[[EpochRecord], None] | None, logs: RunLogs) -> Cal
             show(record)
 
     return report
+
+
+def _keeping(trainer: Trainer, keeper: Keeper | None) -> Callable[[int], None]:
+    """What is done when callbacks have answered to an epoch: ranks give the one that writes what it lacks."""
+
+    def keep(epoch: int) -> None:
+        if trainer.ranks.agreed(lambda: keeper is not None and keeper.is_due(epoch)):
+            reached = trainer.reached
+            if keeper is not None:
+                keeper.after(reached)
+
+    return keep
 
 
 def _unseen(_: object) -> None:
@@ -346,12 +359,12 @@ def _place(source: Any) -> str | None:
     return os.path.abspath(place) if isinstance(place, str | os.PathLike) and Path(place).exists() else None
 
 
-def _written(folder: Path, keeper: Keeper, run: Run) -> Run:
+def _written(folder: Path, keeper: Keeper, reached: Reached, run: Run) -> Run:
     """The run with the files that it wrote."""
     if run.stop_reason in ("interrupted", "callback failed"):
         run = replace(run, notes=(*run.notes, f"symgrad train --resume {folder} goes on with it"))
     try:
-        keeper.finish()
+        keeper.finish(reached)
         return write_run(folder, run)
     except DataError as error:
         raise RunNotWrittenError(error, run) from error

@@ -72,15 +72,19 @@ def judge_shared(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     data, size = [found[name] for name in (*module.INPUTS, *module.TARGETS)], random.randint(1, rows)
     start = module.unflatten(np.concatenate([np.ravel(found[n]) for n in module.SHAPES]).astype(module.DTYPE))
 
-    def trained(comm: Any = None) -> list[Any]:
+    def trained(comm: Any = None, divided: bool = False) -> list[Any]:
         params = module.unflatten(np.copy(module.flatten(start)))
         state, shared = module.init_state(params), {} if comm is None else {"comm": comm}
+        if divided:
+            state = module.own_state(state, comm)
         losses = []
         for epoch in range(STEPS):
             order = np.random.default_rng(epoch).permutation(rows)
             losses.append(
                 module.train_epoch(params, state, *data, batch_size=size, order=order, epoch=epoch, **shared)
             )
+        if divided:
+            state = module.whole_state(state, comm)
         return [np.copy(module.flatten(params)), *map(np.copy, state), np.array(losses)]
 
     alone = trained()
@@ -88,7 +92,8 @@ def judge_shared(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         return Outcome("unsound")
     for garbage in GARBAGE:
         with_garbage(module, garbage)
-        every = on_ranks(ranks, trained)
+        divided = random.random() < 0.5
+        every = on_ranks(ranks, lambda comm, divided=divided: trained(comm, divided))
         if not all(np.array_equal(a, b) for one in every for a, b in zip(one, every[0], strict=True)):
             return Outcome("ranks differ", f"{ranks} ranks, {rows} rows in batches of {size}")
         near = ROUNDING[str(spec["dtype"])]

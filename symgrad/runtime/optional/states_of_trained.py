@@ -16,11 +16,11 @@ def init_state(params: Params, hyper: Any = None) -> State:
     return State(np.zeros(1, np.int64), *(np.full(TRAINED_SIZE, start, DTYPE) for start in starts))
 
 
-def _check_state(state: Any) -> None:
+def _check_state(state: Any, size: int = TRAINED_SIZE) -> None:
     if not isinstance(state, State):
         raise TypeError(f"state: expected State, as init_state makes it, got {type(state).__name__}")
     for field, array in zip(State._fields, state, strict=True):
-        kind = (np.int64, (1,)) if field == "step" else (DTYPE, (TRAINED_SIZE,))
+        kind = (np.int64, (1,)) if field == "step" else (DTYPE, (size,))
         _check_array(f"state.{field}", array, *kind)
         if not array.flags.writeable:
             raise ValueError(f"state.{field}: training changes it in place, but it is read-only")

@@ -40,8 +40,9 @@ def _train_epoch(
     params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
     arrays, sizes, order, batch_size, theta, setting = _asked_of_epoch(
-        params, state, data, batch_size, order, setting
+        params, data, batch_size, order, setting
     )
+    _check_state(state)
     derived = _sizes(*sizes.values())[len(FREE_AXES) :]
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
@@ -71,7 +72,7 @@ def _memory_for_rows(
 
 
 def _asked_of_epoch(
-    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
+    params: Params, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> tuple[list[np.ndarray], dict[str, int], np.ndarray, int, np.ndarray, tuple[Any, ...]]:
     """What a caller gave, checked: arrays, the sizes of free axes, the order of rows, those of a batch, the
     vector of parameters, and what steps are told.
@@ -84,9 +85,7 @@ def _asked_of_epoch(
         raise ValueError(
             f"batch_size: every step needs all {len(order)} rows; use 'full'. The reason: {FULL_BATCH}"
         )
-    theta, setting = _writable_vector(params), _setting(setting)
-    _check_state(state)
-    return arrays, sizes, order, batch_size, theta, setting
+    return arrays, sizes, order, batch_size, _writable_vector(params), _setting(setting)
 
 
 def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:

@@ -380,6 +380,7 @@ class TrainBlock(_Block):
     epochs: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 10
     finish: OptimizerCall | None = None
     stop: StopBlock = StopBlock()
+    shard: Literal["optimizer"] | None = None
     clip_norm: Positive | None = None
     clip_value: Positive | None = None
     seed: Seed = 0

@@ -11,6 +11,7 @@ import numpy as np
 
 from symgrad.errors import CallbackError, DivergenceError
 from symgrad.training.epochs.divergence import first_of_all, traced
+from symgrad.training.epochs.divided_states import DividedStates
 from symgrad.training.epochs.norms_of_gradients import gradient_norms
 from symgrad.training.epochs.snapshots import (
     Reached,
@@ -67,6 +68,9 @@ class Trainer:
         self.steps, self.module, self.plan, self.ranks = steps, steps.module, steps.plan, steps.ranks
         self.parts, self.callbacks = parts, callbacks
         self.sample = scored_sample(parts.training, self.plan.seed)
+        is_divided = self.plan.shard == "optimizer" and self.ranks.count > 1
+        self.states = DividedStates(self.module, self.ranks, is_divided)
+        reached = self.states.own(reached)
         self.params, self.state = reached.last.restored(self.module)
         self.scores = held_out_scores(self.module, self.plan, parts.validation, self.params)
         self.records = list(reached.records)
@@ -80,12 +84,17 @@ class Trainer:
         self._change_to(reached.changes, reached.last.epoch * steps.per_epoch)
 
     @property
+    def good_records(self) -> tuple[EpochRecord, ...]:
+        """Those of all epochs up to the last one that training could go on from."""
+        return tuple(self.records[: self.standing.last.epoch])
+
+    @property
     def reached(self) -> Reached:
-        """What training could go on from now."""
+        """What training could go on from now, with the whole states; all ranks ask for it."""
         now = self.standing
-        records = tuple(self.records[: now.last.epoch])
+        last, best = self.states.whole(now.last), self.states.whole(now.best)
         seconds = time.perf_counter() - self.start
-        return Reached(now.last, now.best, records, now.changes, now.is_answered, seconds)
+        return Reached(last, best, self.good_records, now.changes, now.is_answered, seconds)
 
     def run(self, report: Callable[[EpochRecord], object], keep: Callable[[int], object]) -> TrainingOutcome:
         """Train until the plan, the clock, a callback, Ctrl-C or a number that is not finite says stop.
@@ -100,7 +109,7 @@ class Trainer:
                 record = self._epoch(self.standing.last.epoch + 1)
                 if record.step != record.epoch * self.steps.per_epoch:
                     report(record)
-                    return self._outcome(self._after(record), (*self.reached.records, record), "callback")
+                    return self._outcome(self._after(record), (*self.good_records, record), "callback")
                 self._keep(record)
                 report(record)
                 reason = "callback" if self.answer.stops else self._answered(record)
@@ -111,7 +120,7 @@ class Trainer:
             reason, defect = "diverged", error
         except CallbackError as error:
             reason, defect = "callback failed", error
-        return self._outcome(self.standing, self.reached.records, reason or "epochs", defect)
+        return self._outcome(self.standing, self.good_records, reason or "epochs", defect)
 
     def _outcome(
         self,
@@ -120,7 +129,8 @@ class Trainer:
         reason: StopReason,
         defect: DivergenceError | CallbackError | None = None,
     ) -> TrainingOutcome:
-        last, best, changes = standing.last, standing.best, standing.changes
+        last, best = self.states.whole(standing.last), self.states.whole(standing.best)
+        changes = standing.changes
         return TrainingOutcome(records, changes, last, best, reason, defect, self.answer.said)
 
     def _reason(self) -> StopReason | None:
@@ -135,13 +145,14 @@ class Trainer:
     def _answered(self, record: EpochRecord) -> StopReason | None:
         """Ask the callback of epochs; why training ends here, if it does. Raises CallbackError."""
         if self.callbacks.after_epoch is not None:
-            answer = self.ranks.agreed(lambda: self._answer_to_epoch(record))
+            snapshot = self._to_show(self.standing.last)
+            answer = self.ranks.agreed(lambda: self._answer_to_epoch(record, snapshot))
             self._heed(answer, record.epoch * self.steps.per_epoch)
         self.standing = replace(self.standing, changes=self.changes, is_answered=True)
         return "callback" if self.answer.stops else self._reason()
 
-    def _answer_to_epoch(self, record: EpochRecord) -> Answer:
-        params, average = self._shown(self.standing.last)
+    def _answer_to_epoch(self, record: EpochRecord, snapshot: Snapshot) -> Answer:
+        params, average = self._shown(snapshot)
         return self.callbacks.epoch_ended(replace(record, averaged=average), params)
 
     def _heed(self, answer: Answer, step: int) -> None:
@@ -158,12 +169,17 @@ class Trainer:
     def _epoch(self, epoch: int) -> EpochRecord:
         """Train one epoch; the first rank measures both parts. Raises DivergenceError and CallbackError."""
         made = self._made(epoch)
-        return self.ranks.agreed(lambda: self.measured(epoch, made))
+        state = self.states.whole_state(self.state) if self._has_average else self.state
+        fitted = averaged(self.module, self.params, state)
+        return self.ranks.agreed(lambda: self.measured(epoch, made, fitted))
 
-    def measured(self, epoch: int, made: Made) -> EpochRecord:
-        """The record of what was made, at the parameters that it left. Raises DivergenceError."""
+    @property
+    def _has_average(self) -> bool:
+        return hasattr(self.module, "averaged")
+
+    def measured(self, epoch: int, made: Made, params: Any) -> EpochRecord:
+        """The record of what was made, at the parameters to measure. Raises DivergenceError."""
         module, validation = self.module, self.parts.validation
-        params = averaged(module, self.params, self.state)
         held_out = float(module.loss(params, *validation.arrays)) if validation else None
         if validation and held_out is not None and not math.isfinite(held_out):
             first = first_of_all(traced(module, params, validation, self.steps.trace))
@@ -216,25 +232,31 @@ class Trainer:
         return Made(total / rows, seconds, last, others, hyper)
 
     def _broken(self, loss: float) -> DivergenceError:
-        return self.ranks.agreed(lambda: self.steps.broken(self.standing.last, self.changes, loss))
+        last = self.states.whole(self.standing.last)
+        return self.ranks.agreed(lambda: self.steps.broken(last, self.changes, loss))
 
     def _tell(self, epoch: int, step: int, loss: float) -> None:
         """Tell the callback of steps, if it is its turn. Raises CallbackError."""
         if self.callbacks.after_steps is None or step % self.callbacks.after_steps[0]:
             return
-        self._heed(self.ranks.agreed(lambda: self._answer_to_step(epoch, step, loss)), step)
+        snapshot = self._to_show(self._snapshot(epoch))
+        self._heed(self.ranks.agreed(lambda: self._answer_to_step(snapshot, step, loss)), step)
 
-    def _answer_to_step(self, epoch: int, step: int, loss: float) -> Answer:
+    def _answer_to_step(self, snapshot: Snapshot, step: int, loss: float) -> Answer:
+        epoch = snapshot.epoch
         rate = self.steps.hyper.learning_rate(self.others, epoch, step)
-        params, average = self._shown(self._snapshot(epoch))
+        params, average = self._shown(snapshot)
         record = StepRecord(epoch, step, loss, rate, self.numbers, average)
         return self.callbacks.step_ended(record, params)
+
+    def _to_show(self, snapshot: Snapshot) -> Snapshot:
+        """The same with what a moving average is made of; all ranks ask for it."""
+        return self.states.whole(snapshot) if self._has_average else snapshot
 
     def _shown(self, snapshot: Snapshot) -> tuple[Any, Any]:
         """Copies for a callback: the parameters, and their moving average where there is one."""
         params, state = snapshot.restored(self.module)
-        has_average = hasattr(self.module, "averaged")
-        return params, averaged(self.module, params, state) if has_average else None
+        return params, averaged(self.module, params, state) if self._has_average else None
 
     def _keep(self, record: EpochRecord) -> None:
         """Remember a good epoch; where Ctrl-C comes between, not at all."""

@@ -61,7 +61,7 @@ def run_logs(folder: Path | None, trainer: Trainer, names: Sequence[LogName]) ->
         ModuleError: a package is missing.
         DataError: a log cannot be written.
     """
-    records = trainer.reached.records
+    records = trainer.good_records
     logs: list[Log] = []
     told = RunLogs(logs, len(records))
     try:

@@ -82,6 +82,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         per_parameter=tuple(_per_parameter(train, document)),
         finish=finish_spec(train, document),
         set_batches=sizes.others,
+        shard=train.shard,
     )
 
 

@@ -93,6 +93,11 @@ def ranks(bench: Bench) -> Iterator[str]:
     for count in (1, 2, 3, size + 1):
         found = on_ranks(count, lambda comm: trained(bench, batch_size=size, comm=comm))
         yield from _told(found, alone, f"train_epoch on {count} ranks with batch_size={size}")
+    for count in (2, 3):
+        found = on_ranks(count, lambda comm: _divided(bench, size, comm))
+        yield from _told(
+            found, alone, f"train_epoch on {count} ranks of which each has its part of the state"
+        )
     yield from _stepped(bench)
     yield from _otherwise(bench)
     yield from _late(bench)
@@ -111,6 +116,12 @@ def _told(found: list[Any], alone: tuple[Any, Any, float], what: str) -> Iterato
         yield f"{what}: they do not end where one process does"
     elif not abs(found[0][2] - alone[2]) <= _ROUNDING * max(abs(alone[2]), 1e-30):
         yield f"{what} gives {found[0][2]:.6g}, and alone {alone[2]:.6g}"
+
+
+def _divided(bench: Bench, size: int, comm: ThreadRank) -> tuple[Any, Any, float]:
+    own = bench.module.own_state(bench.state(), comm)
+    params, state, loss = trained(bench, own, batch_size=size, comm=comm)
+    return params, bench.module.whole_state(state, comm), loss
 
 
 def _stepped(bench: Bench) -> Iterator[str]:
