@@ -245,5 +245,5 @@ def test_the_command_exits_with_1_and_names_the_fault(
     report = json.loads(run.stdout)
     assert report["passed"] is False
     failed = {r["name"] for r in (*report["parameters"], *report["checks"]) if r["verdict"] == "fail"}
-    wider = {"identity", "order", "own verify", "epochs", "fit", "hyper", "other sizes"}  # too
+    wider = {"identity", "order", "own verify", "epochs", "fit", "hyper", "ranks", "other sizes"}  # too
     assert failed - wider == guilty

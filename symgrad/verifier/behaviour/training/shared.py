@@ -95,9 +95,7 @@ def ranks(bench: Bench) -> Iterator[str]:
         yield from _told(found, alone, f"train_epoch on {count} ranks with batch_size={size}")
     for count in (2, 3):
         found = on_ranks(count, lambda comm: _divided(bench, size, comm))
-        yield from _told(
-            found, alone, f"train_epoch on {count} ranks of which each has its part of the state"
-        )
+        yield from _told(found, alone, f"train_epoch on {count} ranks, each with its part of the state")
     yield from _stepped(bench)
     yield from _otherwise(bench)
     yield from _late(bench)
