@@ -149,7 +149,7 @@ class State(NamedTuple):
 # --- Kernels: each one pass over its arrays ---
 
 
-def _content_slope_content_gate_slope(a_, gate, b, content, content_slope, gate_slope, gated, batch):
+def _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_slope, gated, batch):
     """content_slope, content, gate_slope, gate, gated, row by row."""
     for n in range(batch):
         # content_slope = tanh′(content_1 + a)   [batch, H]
@@ -158,8 +158,8 @@ def _content_slope_content_gate_slope(a_, gate, b, content, content_slope, gate_
         # gate = sigmoid(content_1 + b)   [batch, H]
         # gated = content ⊙ gate   [batch, H]
         for i in range(content_slope.shape[1]):
-            content_slope[n, i] = tanh_slope(a_[i] + gate[n, i])
-            content[n, i] = tanh(a_[i] + gate[n, i])
+            content_slope[n, i] = tanh_slope(a[i] + gate[n, i])
+            content[n, i] = tanh(a[i] + gate[n, i])
             gate_slope[n, i] = sigmoid_slope(b[i] + gate[n, i])
             gate[n, i] = sigmoid(b[i] + gate[n, i])
             gated[n, i] = content[n, i] * gate[n, i]
@@ -277,7 +277,7 @@ def _forward(theta, x, work, batch):
     gate = view(work, 480, (batch, 8))
     y_W2 = view(theta, 265, (30, 1))
     y_Z2 = view(work, 480 + 8 * batch, (batch, 1))
-    a_ = view(theta, 240, (8,))
+    a = view(theta, 240, (8,))
     b = view(theta, 248, (8,))
     content = view(work, 480 + 17 * batch, (batch, 8))
     content_slope = view(work, 480 + 9 * batch, (batch, 8))
@@ -295,7 +295,7 @@ def _forward(theta, x, work, batch):
     # gate_slope = sigmoid′(content_1 + b)   [batch, H]
     # gate = sigmoid(content_1 + b)   [batch, H]
     # gated = content ⊙ gate   [batch, H]
-    _content_slope_content_gate_slope(a_, gate, b, content, content_slope, gate_slope, gated, batch)
+    _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_slope, gated, batch)
     # y_Z1_1 = gated·y_W1   [batch, 1] in y
     gemm(1, gated, y_W1, 0, y)
     # y_Z1 = y_Z1_1 + y_b1   [batch, 1]
@@ -2884,13 +2884,13 @@ def _shared_steps(
         for counts_rows in (False, True):
             vectors = point, grad, state[0]
             told = stretch.told_by_all(_own_share(stretch, vectors, batch, most, data, extents, counts_rows))
-            weight = float(sum(told[:, 1]))
-            if told[:, 1].any():
-                value = float(sum(told[:, 0])) / weight if weight else np.nan
+            values, weights, scales = told.T.tolist()
+            if any(weights):
+                value = sum(values) / sum(weights) if sum(weights) else np.nan
                 break  # else nothing counts in this batch, and a mean over nothing is the same for all rows
         if not np.isfinite(value):
             return value
-        stretch.make_step(grad, told[:, 2] / weight, setting)
+        stretch.make_step(grad, [scale / sum(weights) for scale in scales], setting)
         total += value * len(batch)
     return total / len(order)
 
@@ -2958,9 +2958,9 @@ class _Stretch:
         self.comm.Allgather(np.array(own), found)
         return found
 
-    def make_step(self, grad: np.ndarray, weights: np.ndarray, setting: tuple[Any, ...]) -> None:
+    def make_step(self, grad: np.ndarray, weights: list[float], setting: tuple[Any, ...]) -> None:
         """The step by the sum of what all ranks have in `grad`, each times its weight."""
-        total = self._added_up(grad, weights.tolist())
+        total = self._added_up(grad, weights)
         norm = _norm_over_ranks(self, total)
         _rest_of_step(self.own, total, self.own_state, self.first, self.before, norm, *setting)
         _hand_out(self.comm, self.theta, self.ends)
@@ -2984,7 +2984,7 @@ class _Stretch:
 
     def _in_order(self, own: np.ndarray) -> list[np.ndarray]:
         """Own numbers and those that others sent, in the order of the ranks."""
-        others = [*self.taken.reshape(self.ranks - 1, self.size)]
+        others = [self.taken[self.size * n : self.size * (n + 1)] for n in range(self.ranks - 1)]
         return [*others[: self.rank], own, *others[self.rank :]]
 
 

@@ -1685,13 +1685,13 @@ def _shared_steps(
         for counts_rows in (False, True):
             vectors = point, grad, state[0]
             told = stretch.told_by_all(_own_share(stretch, vectors, batch, most, data, extents, counts_rows))
-            weight = float(sum(told[:, 1]))
-            if told[:, 1].any():
-                value = float(sum(told[:, 0])) / weight if weight else np.nan
+            values, weights, scales = told.T.tolist()
+            if any(weights):
+                value = sum(values) / sum(weights) if sum(weights) else np.nan
                 break  # else nothing counts in this batch, and a mean over nothing is the same for all rows
         if not np.isfinite(value):
             return value
-        stretch.make_step(grad, told[:, 2] / weight, setting)
+        stretch.make_step(grad, [scale / sum(weights) for scale in scales], setting)
         total += value * len(batch)
     return total / len(order)
 
@@ -1759,9 +1759,9 @@ class _Stretch:
         self.comm.Allgather(np.array(own), found)
         return found
 
-    def make_step(self, grad: np.ndarray, weights: np.ndarray, setting: tuple[Any, ...]) -> None:
+    def make_step(self, grad: np.ndarray, weights: list[float], setting: tuple[Any, ...]) -> None:
         """The step by the sum of what all ranks have in `grad`, each times its weight."""
-        total = self._added_up(grad, weights.tolist())
+        total = self._added_up(grad, weights)
         norm = _norm_over_ranks(self, total)
         _rest_of_step(self.own, total, self.own_state, self.first, self.before, norm, *setting)
         _hand_out(self.comm, self.theta, self.ends)
@@ -1785,7 +1785,7 @@ class _Stretch:
 
     def _in_order(self, own: np.ndarray) -> list[np.ndarray]:
         """Own numbers and those that others sent, in the order of the ranks."""
-        others = [*self.taken.reshape(self.ranks - 1, self.size)]
+        others = [self.taken[self.size * n : self.size * (n + 1)] for n in range(self.ranks - 1)]
         return [*others[: self.rank], own, *others[self.rank :]]
 
 
