@@ -2930,7 +2930,13 @@ def own_state(state: State, comm: Any) -> State:
 
 def whole_state(state: State, comm: Any) -> State:
     """The whole state, a copy, of which every rank gives its part; all ranks make this call."""
-    if not _is_part(comm, state):
+    try:
+        is_part = _is_part(comm, state)
+    except Exception:
+        _agree(comm, -1)
+        raise
+    _agree(comm, _fingerprint(state.step, np.array(is_part)))
+    if not is_part:
         return _copy_of_state(state)
     ends = [*map(_kept_before, _ends(comm.Get_size()))]
     whole = State(np.copy(state.step), *(np.empty(ends[-1], DTYPE) for _ in tuple(state)[1:]))

@@ -160,6 +160,30 @@ def test_ranks_that_do_not_make_the_same_call_are_told_on_all_of_them(tmp_path: 
     assert said[0] == said[2] == "comm: rank 1 refused what it was given, and says why"
 
 
+def test_states_that_are_no_parts_of_one_are_told_on_all_ranks(tmp_path: Path) -> None:
+    module = interpreted(written(spec(optimizer="adam"), tmp_path))
+    said: dict[int, str] = {}
+
+    def differing(comm: Any, what: str) -> None:
+        params = module.init_params()
+        state = module.init_state(params)
+        part = module.own_state(state, comm)
+        given = {"whole": state, "short": part._replace(m=part.m[1:])}[what] if comm.rank == 1 else part
+        said[comm.rank] = "taken"
+        try:
+            whole = module.whole_state(part, comm)
+            assert len(part.m) < len(whole.m) == module.SIZE
+            module.train_step(params, given, X, T, comm=comm)
+        except ValueError as error:
+            said[comm.rank] = str(error)
+
+    on_ranks(3, lambda comm: differing(comm, "whole"))
+    assert all("rank 1 has other parameters, state" in text for text in said.values())
+    on_ranks(3, lambda comm: differing(comm, "short"))
+    assert said[1].startswith("state.m: expected float64 of shape")
+    assert said[0] == said[2] == "comm: rank 1 refused what it was given, and says why"
+
+
 def test_numbers_that_are_not_finite_are_told_on_every_rank(tmp_path: Path) -> None:
     module = interpreted(written(spec(), tmp_path))
     broken = X.copy()
