@@ -84,6 +84,7 @@ BESIDE: dict[str, tuple[str, str, str]] = {
 def meanings(module: ModuleType) -> dict[str, str]:
     """What every compiled function of a module computes."""
     functions = {f.__name__ for table in TABLES for f in getattr(module, table, ())}
+    functions |= {"_add_weighted"} & vars(module).keys()  # of the runtime, called by what is not compiled
     return {name: module._meaning(getattr(module, name)) for name in functions}
 
 
