@@ -14,18 +14,18 @@ Equations
     S = S_1/√3
     P = softmax(S)
     O = P·V
-    loss = (Σ_{n,i,j} (O − t)²)/(15·batch)
+    loss = (Σ_{b,i,d} (O − t)²)/(15·batch)
 
 Gradients
     dO = 2·(O − t)/(15·batch)
     dP = dO·Vᵀ
     dS_1 = (dP − rowsum(dP ⊙ P)) ⊙ P/√3
     dV = Pᵀ·dO
-    dWv = Σ_n x[n]ᵀ·dV[n]
+    dWv = Σ_b x[b]ᵀ·dV[b]
     dK = dS_1ᵀ·Q
-    dWk = Σ_n x[n]ᵀ·dK[n]
+    dWk = Σ_b x[b]ᵀ·dK[b]
     dQ = dS_1·K
-    dWq = Σ_n x[n]ᵀ·dQ[n]
+    dWq = Σ_b x[b]ᵀ·dQ[b]
 
 Update, for every entry of every parameter
     m ← β₁·m + (1 − β₁)·g
@@ -137,73 +137,73 @@ def _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch):
     # K = x·Wk   [batch, L, D]
     # V = x·Wv   [batch, L, D]
     for i in range(5):
-        for j in range(3):
-            for n in range(batch):
+        for d in range(3):
+            for b in range(batch):
                 acc_Q = real(0)
-                for k in range(4):
-                    acc_Q += Wq[k, j] * x[i, k, n]
-                Q[i, j, n] = acc_Q
+                for j in range(4):
+                    acc_Q += Wq[j, d] * x[i, j, b]
+                Q[i, d, b] = acc_Q
                 acc_K = real(0)
-                for k in range(4):
-                    acc_K += Wk[k, j] * x[i, k, n]
-                K[i, j, n] = acc_K
+                for j in range(4):
+                    acc_K += Wk[j, d] * x[i, j, b]
+                K[i, d, b] = acc_K
                 acc_V = real(0)
-                for k in range(4):
-                    acc_V += Wv[k, j] * x[i, k, n]
-                V[i, j, n] = acc_V
+                for j in range(4):
+                    acc_V += Wv[j, d] * x[i, j, b]
+                V[i, d, b] = acc_V
     # S_1 = Q·Kᵀ   [batch, L, L]
     # S = S_1/√3   [batch, L, L]
     for i in range(5):
         for j in range(5):
-            for n in range(batch):
+            for b in range(batch):
                 acc_S_1 = real(0)
-                for k in range(3):
-                    acc_S_1 += K[j, k, n] * Q[i, k, n]
+                for d in range(3):
+                    acc_S_1 += K[j, d, b] * Q[i, d, b]
                 S_1 = acc_S_1
-                S[i, j, n] = real(0.5773502691896257) * S_1
-    # max_S[n,i] = max_j(S[n,i,j])   [batch, L]
+                S[i, j, b] = real(0.5773502691896257) * S_1
+    # max_S[b,i] = max_j(S[b,i,j])   [batch, L]
     for i in range(5):
-        for n in range(batch):
+        for b in range(batch):
             acc_max_S = real(-np.inf)
             for j in range(5):
-                acc_max_S = maximum(acc_max_S, S[i, j, n])
-            max_S[i, n] = acc_max_S
+                acc_max_S = maximum(acc_max_S, S[i, j, b])
+            max_S[i, b] = acc_max_S
     # exp_S = exp(S − max_S[…,None])   [batch, L, L] in P
     for i in range(5):
         for j in range(5):
-            for n in range(batch):
-                P[i, j, n] = exp(S[i, j, n] - max_S[i, n])
-    # sum_S[n,i] = Σ_j exp_S[n,i,j]   [batch, L]
+            for b in range(batch):
+                P[i, j, b] = exp(S[i, j, b] - max_S[i, b])
+    # sum_S[b,i] = Σ_j exp_S[b,i,j]   [batch, L]
     for i in range(5):
-        for n in range(batch):
+        for b in range(batch):
             acc_sum_S = real(0)
             for j in range(5):
-                acc_sum_S += P[i, j, n]
-            sum_S[i, n] = acc_sum_S
+                acc_sum_S += P[i, j, b]
+            sum_S[i, b] = acc_sum_S
     # P = exp_S/sum_S[…,None]   [batch, L, L]
     for i in range(5):
         for j in range(5):
-            for n in range(batch):
-                P[i, j, n] = P[i, j, n] / sum_S[i, n]
+            for b in range(batch):
+                P[i, j, b] = P[i, j, b] / sum_S[i, b]
     # O = P·V   [batch, L, D]
     for i in range(5):
-        for j in range(3):
-            for n in range(batch):
+        for d in range(3):
+            for b in range(batch):
                 acc_O = real(0)
-                for k in range(5):
-                    acc_O += P[i, k, n] * V[k, j, n]
-                O[i, j, n] = acc_O
+                for j in range(5):
+                    acc_O += P[i, j, b] * V[j, d, b]
+                O[i, d, b] = acc_O
 
 
 def _loss_1(O, t, loss_1, batch):
     """loss_1, each stored by columns."""
     real = O.dtype.type
-    # loss_1 = Σ_{n,i,j} (O − t)²
+    # loss_1 = Σ_{b,i,d} (O − t)²
     acc_loss_1 = 0.0
-    for n in range(batch):
+    for b in range(batch):
         for i in range(5):
-            for j in range(3):
-                acc_loss_1 += np.square(O[i, j, n] - t[i, j, n])
+            for d in range(3):
+                acc_loss_1 += np.square(O[i, d, b] - t[i, d, b])
     loss_1[0] = real(acc_loss_1)
 
 
@@ -213,70 +213,70 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, Q, K, dV, x, dK, dQ
     s0 = real(1) / real(batch)
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
     for i in range(5):
-        for j in range(3):
-            for n in range(batch):
-                dO[i, j, n] = s0 * (real(2) * O[i, j, n] - real(2) * t[i, j, n]) / real(15)
+        for d in range(3):
+            for b in range(batch):
+                dO[i, d, b] = s0 * (real(2) * O[i, d, b] - real(2) * t[i, d, b]) / real(15)
     # dP = dO·Vᵀ   [batch, L, L] in dS_1
     for i in range(5):
         for j in range(5):
-            for n in range(batch):
+            for b in range(batch):
                 acc_dS_1 = real(0)
-                for k in range(3):
-                    acc_dS_1 += V[j, k, n] * dO[i, k, n]
-                dS_1[i, j, n] = acc_dS_1
-    # dL_S[n,i] = −Σ_j P[n,i,j]·dP[n,i,j]   [batch, L]
-    # rounding_dL_S[n,i] = Σ_j (dP[n,i,j] + dL_S[n,i])·P[n,i,j]   [batch, L]
+                for d in range(3):
+                    acc_dS_1 += V[j, d, b] * dO[i, d, b]
+                dS_1[i, j, b] = acc_dS_1
+    # dL_S[b,i] = −Σ_j P[b,i,j]·dP[b,i,j]   [batch, L]
+    # rounding_dL_S[b,i] = Σ_j (dP[b,i,j] + dL_S[b,i])·P[b,i,j]   [batch, L]
     for i in range(5):
-        for n in range(batch):
+        for b in range(batch):
             acc_dL_S = real(0)
             for j in range(5):
-                acc_dL_S += -P[i, j, n] * dS_1[i, j, n]
-            dL_S[i, n] = acc_dL_S
+                acc_dL_S += -P[i, j, b] * dS_1[i, j, b]
+            dL_S[i, b] = acc_dL_S
             acc_rounding_dL_S = real(0)
             for j in range(5):
-                acc_rounding_dL_S += (dL_S[i, n] + dS_1[i, j, n]) * P[i, j, n]
-            rounding_dL_S[i, n] = acc_rounding_dL_S
+                acc_rounding_dL_S += (dL_S[i, b] + dS_1[i, j, b]) * P[i, j, b]
+            rounding_dL_S[i, b] = acc_rounding_dL_S
     # dS_1 = ((dP + dL_S[…,None]) − rounding_dL_S[…,None]) ⊙ P/√3   [batch, L, L]
     for i in range(5):
         for j in range(5):
-            for n in range(batch):
-                dS_1[i, j, n] = real(0.5773502691896257) * P[i, j, n] * formed_first(dL_S[i, n] + dS_1[i, j, n], rounding_dL_S[i, n])
+            for b in range(batch):
+                dS_1[i, j, b] = real(0.5773502691896257) * P[i, j, b] * difference_first(dL_S[i, b] + dS_1[i, j, b], rounding_dL_S[i, b])
     # dV = Pᵀ·dO   [batch, L, D]
     # dK = dS_1ᵀ·Q   [batch, L, D]
     # dQ = dS_1·K   [batch, L, D]
     for i in range(5):
-        for j in range(3):
-            for n in range(batch):
+        for d in range(3):
+            for b in range(batch):
                 acc_dV = real(0)
-                for k in range(5):
-                    acc_dV += P[k, i, n] * dO[k, j, n]
-                dV[i, j, n] = acc_dV
+                for j in range(5):
+                    acc_dV += P[j, i, b] * dO[j, d, b]
+                dV[i, d, b] = acc_dV
                 acc_dK = real(0)
-                for k in range(5):
-                    acc_dK += Q[k, j, n] * dS_1[k, i, n]
-                dK[i, j, n] = acc_dK
+                for j in range(5):
+                    acc_dK += Q[j, d, b] * dS_1[j, i, b]
+                dK[i, d, b] = acc_dK
                 acc_dQ = real(0)
-                for k in range(5):
-                    acc_dQ += K[k, j, n] * dS_1[i, k, n]
-                dQ[i, j, n] = acc_dQ
-    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
-    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
-    # dWq = Σ_n x[n]ᵀ·dQ[n]   [C, D]
+                for j in range(5):
+                    acc_dQ += K[j, d, b] * dS_1[i, j, b]
+                dQ[i, d, b] = acc_dQ
+    # dWv = Σ_b x[b]ᵀ·dV[b]   [C, D]
+    # dWk = Σ_b x[b]ᵀ·dK[b]   [C, D]
+    # dWq = Σ_b x[b]ᵀ·dQ[b]   [C, D]
     for i in range(4):
-        for j in range(3):
+        for d in range(3):
             acc_dWv = real(0)
             acc_dWk = real(0)
             acc_dWq = real(0)
-            for n in range(batch):
-                for k in range(5):
-                    acc_dWv += dV[k, j, n] * x[k, i, n]
-                for k in range(5):
-                    acc_dWk += dK[k, j, n] * x[k, i, n]
-                for k in range(5):
-                    acc_dWq += dQ[k, j, n] * x[k, i, n]
-            dWv[i, j] = acc_dWv
-            dWk[i, j] = acc_dWk
-            dWq[i, j] = acc_dWq
+            for b in range(batch):
+                for j in range(5):
+                    acc_dWv += dV[j, d, b] * x[j, i, b]
+                for j in range(5):
+                    acc_dWk += dK[j, d, b] * x[j, i, b]
+                for j in range(5):
+                    acc_dWq += dQ[j, d, b] * x[j, i, b]
+            dWv[i, d] = acc_dWv
+            dWk[i, d] = acc_dWk
+            dWq[i, d] = acc_dWq
 
 
 # --- The network, its loss and its gradient ---
@@ -311,9 +311,9 @@ def _forward(theta, x, work, batch):
     # V = x·Wv   [batch, L, D]
     # S_1 = Q·Kᵀ   [batch, L, L]
     # S = S_1/√3   [batch, L, L]
-    # max_S[n,i] = max_j(S[n,i,j])   [batch, L]
+    # max_S[b,i] = max_k(S[b,i,k])   [batch, L]
     # exp_S = exp(S − max_S[…,None])   [batch, L, L] in P
-    # sum_S[n,i] = Σ_j exp_S[n,i,j]   [batch, L]
+    # sum_S[b,i] = Σ_k exp_S[b,i,k]   [batch, L]
     # P = exp_S/sum_S[…,None]   [batch, L, L]
     # O = P·V   [batch, L, D]
     _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch)
@@ -341,7 +341,7 @@ def _loss(theta, x, t, work, batch):
     O = view(work, 16 + 105 * batch, (5, 3, batch))
     loss_1 = view(work, 0, (1,))
     loss_ = view(work, 1, (1,))
-    # loss_1 = Σ_{n,i,j} (O − t)²
+    # loss_1 = Σ_{b,i,d} (O − t)²
     _loss_1(O, t, loss_1, batch)
     # loss = loss_1/(15·batch)
     loss_[0] = loss_1[0] / (real(15) * real(batch))
@@ -368,15 +368,15 @@ def _gradient(theta, grad, x, t, work, batch):
     dWq = view(grad, 0, (4, 3))
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
     # dP = dO·Vᵀ   [batch, L, L] in dS_1
-    # dL_S[n,i] = −Σ_j P[n,i,j]·dP[n,i,j]   [batch, L]
-    # rounding_dL_S[n,i] = Σ_j (dP[n,i,j] + dL_S[n,i])·P[n,i,j]   [batch, L]
+    # dL_S[b,i] = −Σ_j P[b,i,j]·dP[b,i,j]   [batch, L]
+    # rounding_dL_S[b,i] = Σ_j (dP[b,i,j] + dL_S[b,i])·P[b,i,j]   [batch, L]
     # dS_1 = ((dP + dL_S[…,None]) − rounding_dL_S[…,None]) ⊙ P/√3   [batch, L, L]
     # dV = Pᵀ·dO   [batch, L, D]
     # dK = dS_1ᵀ·Q   [batch, L, D]
     # dQ = dS_1·K   [batch, L, D]
-    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
-    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
-    # dWq = Σ_n x[n]ᵀ·dQ[n]   [C, D]
+    # dWv = Σ_b x[b]ᵀ·dV[b]   [C, D]
+    # dWk = Σ_b x[b]ᵀ·dK[b]   [C, D]
+    # dWq = Σ_b x[b]ᵀ·dQ[b]   [C, D]
     _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, Q, K, dV, x, dK, dQ, dWv, dWk, dWq, batch)
     return value
 
@@ -1420,7 +1420,7 @@ def _typed_difference(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
 
 
 maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
-formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
+difference_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
 
 
 # --- Gradients of parts of a batch, weighted and added up ---

@@ -198,10 +198,10 @@ def _loss_2(U, loss_2):
     """loss_2, row by row."""
     real = U.dtype.type
     acc_loss_2 = 0.0
-    for n in range(30):
+    for i in range(30):
         # loss_2 = Σ_{i,j} U²
-        for i in range(U.shape[1]):
-            acc_loss_2 += np.square(U[n, i])
+        for j in range(U.shape[1]):
+            acc_loss_2 += np.square(U[i, j])
     loss_2[0] = real(acc_loss_2)
 
 
@@ -251,10 +251,10 @@ def _dy_dy_b1_dgate_2(t, y, dy, y_W1, content, gate_slope, dgate_2, content_slop
 def _dU(U, dU_1, dU_1_2, dU):
     """dU, row by row."""
     real = U.dtype.type
-    for n in range(30):
+    for i in range(30):
         # dU = dU_1 + dU_1_2 + 0.002·U   [D, H]
-        for i in range(dU.shape[1]):
-            dU[n, i] = U[n, i] / real(500) + dU_1[n, i] + dU_1_2[n, i]
+        for j in range(dU.shape[1]):
+            dU[i, j] = U[i, j] / real(500) + dU_1[i, j] + dU_1_2[i, j]
 
 
 # --- The network, its loss and its gradient ---

@@ -201,7 +201,7 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch):
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # loss_3 = Σ_n (log(sum_Z2) + max_Z2 − Z2[n,t[n]])
-        acc_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]], max_Z2[n])
+        acc_loss_3 += np.log(sum_Z2[n]) - difference_first(Z2[n, t[n]], max_Z2[n])
     loss_3[0] = real(acc_loss_3)
 
 
@@ -2105,7 +2105,7 @@ def _typed_difference(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
 
 
 maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
-formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
+difference_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
 
 
 # --- Gradients of parts of a batch, weighted and added up ---

@@ -224,8 +224,8 @@ def test_labels_choose_a_row() -> None:
     assert structure(found["s/E"]) == "only row w[n]"
     assert str(footprint(found["s/E"])) == "E[w[n], :]"
     assert structure(found["e/E"]) == "one entry"
-    assert structure(found["b/B"]) == "block diagonal over i"
-    assert str(footprint(found["b/B"])) == "B[w[n], :, i]"
+    assert structure(found["b/B"]) == "block diagonal over k"
+    assert str(footprint(found["b/B"])) == "B[w[n], :, k]"
 
 
 def test_the_lectures_fully_connected_layer(network: dict[str, Jacobian]) -> None:
@@ -245,7 +245,7 @@ def test_softmax_is_in_terms_of_its_own_values(network: dict[str, Jacobian]) -> 
 def test_a_loss_reads_what_the_user_wrote() -> None:
     """The logarithm of a softmax is stable in the gradient; the block of the loss still reads P alone."""
     found = {f"{block}/{j.by.tensor}": j for block, j in found_in(CORPUS["own_softmax"])}
-    assert str(found["loss/P"].value) == "-t[n, i]/(batch*P[n, i])"
+    assert str(found["loss/P"].value) == "-t[n, k]/(batch*P[n, k])"
     assert structure(found["P/z"]) == "block diagonal over n, symmetric"
 
 

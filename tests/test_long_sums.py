@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fuzz.modules import InPython, interpreted
+from planting import planted
 
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
@@ -103,9 +104,9 @@ def test_a_sum_is_the_same_in_blocks_of_any_size(rows: int) -> None:
 
 
 FAULTS = {
-    "only the last block": ("db[j] += db_block[j]", "db[j] = db_block[j]"),
-    "blocks never cleared": ("            db_block[j] = real(0)\n", "            pass\n"),
-    "the sum never cleared": ("        db[j] = real(0)\n", "        pass\n"),
+    "only the last block": ("db[{i}] += db_block[{i}]", "db[{i}] = db_block[{i}]"),
+    "blocks never cleared": ("            db_block[{i}] = real(0)\n", "            pass\n"),
+    "the sum never cleared": ("        db[{i}] = real(0)\n", "        pass\n"),
     "a row left out": ("min(first + BLOCK, n)", "min(first + BLOCK - 1, n)"),
     "a row too many": ("min(first + BLOCK, n)", "min(first + BLOCK + 1, n)"),
     "beyond the rows": ("min(first + BLOCK, n)", "first + BLOCK"),
@@ -116,6 +117,5 @@ FAULTS = {
 def test_a_fault_at_the_end_of_a_block_is_seen_with_few_rows(fault: str) -> None:
     spec = read(spec_of())
     text, (before, after) = stages_of(spec).text, FAULTS[fault]
-    assert before in text
     assert identity_of(expand(spec), text).state == "identical"
-    assert identity_of(expand(spec), text.replace(before, after)).state == "differs"
+    assert identity_of(expand(spec), planted(text, before, after)).state == "differs"

@@ -209,7 +209,7 @@ def test_right_side_is_none_where_matrices_cannot_say_it():
 def test_contractions_of_three_axes_are_products_of_their_matrices():
     found = lines(SPECS["attention"])
     assert "Q = x·W" in found
-    assert "dW = Σ_n x[n]ᵀ·dQ[n]" in found
+    assert "dW = Σ_b x[b]ᵀ·dQ[b]" in found
     assert "S = S_1/√2" in found
 
 

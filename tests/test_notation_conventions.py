@@ -209,7 +209,7 @@ def test_a_loss_that_is_no_mean_keeps_its_factors():
 
 def test_what_has_no_matrix_form_keeps_its_indices():
     text = derived(SPECS["attention"]).text("columns")
-    assert "  Q[n,i,j] = Σ_k x[n,i,k]·W[k,j]\n" in text
+    assert "  Q[b,j,d] = Σ_i x[b,j,i]·W[i,d]\n" in text
     assert "Tensors of three and more axes stand as in the spec, samples first." in text
 
 

@@ -85,7 +85,7 @@ def test_inspect_says_it_beside_its_page(tmp_path: Path) -> None:
     )
     shown = CliRunner().invoke(main, ["inspect", str(file)])
     assert shown.exit_code == 0
-    assert "sums: warning: y[n,i,j] = " in shown.stderr
+    assert "sums: warning: y[n,i,d] = " in shown.stderr
     assert "multiplications in loops, as no product of matrices; multiply two" in shown.stderr
     assert "in loops" not in shown.stdout
 

@@ -371,7 +371,7 @@ def test_sums_run_over_letters() -> None:
 
 
 def test_what_a_recurrence_carries_back_is_told_entry_by_entry() -> None:
-    """`dh_after` is `dh_before` of the step behind, which has to be among the derivatives."""
+    """`dh_later` is `dh_before` of the next step, which has to be among the derivatives."""
     spec = {
         "inputs": {"x": ["batch", "T", 2]},
         "targets": {"t": ["batch", 2]},

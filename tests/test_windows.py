@@ -98,9 +98,9 @@ def test_windows_of_many_channels_are_copied_along_one_axis():
 def test_windows_are_multiplied_and_forgotten_row_by_row():
     stages = stages_of(read(MANY_CHANNELS))
     assert {"x_windows", "x_windows_2", "dx_windows"} <= stages.plan.by_rows
-    window = "x_windows[l:18 + l].reshape(324, 48)"
-    product = f"gemm(1, {window}, W[l].reshape(48, 16), 1, Z[n].reshape(324, 16))"
-    assert f"        for l in range(3):\n            {product}\n" in stages.text
+    window = r"x_windows\[(\w):18 \+ \1\]\.reshape\(324, 48\)"
+    product = rf"gemm\(1, {window}, W\[\1\]\.reshape\(48, 16\), 1, Z\[n\]\.reshape\(324, 16\)\)"
+    assert re.search(rf"        for \w in range\(3\):\n            {product}\n", stages.text)
 
 
 @pytest.mark.parametrize(

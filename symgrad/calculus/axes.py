@@ -6,7 +6,7 @@ or for all from a least one on: then a module asks for data that are so long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
@@ -16,7 +16,7 @@ from symgrad.errors import InternalError
 from symgrad.spec.language.sizes.size_forms import SizeForm, free_size, is_never_negative, may_hold
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from symgrad.spec.language.sizes.size_forms import Whole
 
@@ -32,6 +32,7 @@ class Axis:
     One that is `of_parts` counts the parts of a recurrence, by whose name they are told from those of others:
     they are computed one after another, and all that runs over it is computed in one loop. One that is
     `within` another counts the steps of a part, of which the last one has those alone that the other has.
+    Its `letter` is what formulas call an index along it, where they name one: the same axis bears several.
     """
 
     name: str | None
@@ -39,6 +40,7 @@ class Axis:
     form: SizeForm | None = None
     of_parts: str = ""
     within: Axis | None = None
+    letter: str = field(default="", compare=False)
 
     @staticmethod
     def of(size: Whole, name: str | None = None) -> Axis:
@@ -109,18 +111,41 @@ def show_axes(axes: Axes) -> str:
     return f"[{', '.join(map(str, axes))}]"
 
 
-def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:
-    """An index for an axis that bears none of the `taken` names."""
-    letters = FREE_LETTERS if axis.is_free else LETTERS
-    return index_symbol(next((c for c in letters if c not in taken), f"i{len(taken)}"))
-
-
-def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ...]:
-    """An index for each axis, all different."""
-    found: list[sp.Symbol] = []
+def standard_indices(axes: Iterable[Axis]) -> tuple[sp.Symbol, ...]:
+    """An index for each axis, by their sizes alone: n, m, ... for free axes, i, j, k, ... for others."""
+    found: list[str] = []
     for axis in axes:
-        found.append(letter(axis, {*taken, *(index.name for index in found)}))
-    return tuple(found)
+        found.append(_unused_letter(axis, found))
+    return tuple(map(index_symbol, found))
+
+
+def letters(
+    axes: Sequence[Axis], taken: Collection[str], together: Sequence[Collection[int]] = ()
+) -> tuple[sp.Symbol, ...]:
+    """An index for each axis as a reader knows it, none of the `taken` names: what formulas call it, if it
+    is free, else the standard one.
+
+    All are different, or those of each group of numbers of axes that stand `together`.
+    """
+    groups = together or [range(len(axes))]
+    found: dict[int, str] = {}
+
+    def others(number: int) -> set[str]:
+        beside = {other for group in groups if number in group for other in group}
+        return {*taken, *(found[other] for other in beside & found.keys())}
+
+    for number, axis in enumerate(axes):
+        if axis.letter and axis.letter not in others(number):
+            found[number] = axis.letter
+    for number, axis in enumerate(axes):
+        if number not in found:
+            found[number] = _unused_letter(axis, others(number))
+    return tuple(index_symbol(found[number]) for number in range(len(axes)))
+
+
+def _unused_letter(axis: Axis, taken: Collection[str]) -> str:
+    possible = FREE_LETTERS if axis.is_free else LETTERS
+    return next((c for c in possible if c not in taken), f"i{len(taken)}")
 
 
 def span(

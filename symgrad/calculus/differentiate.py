@@ -132,7 +132,8 @@ class _Backward:
             self.named[name] = cotangent
             if before.source not in self.active:
                 continue
-            later = self.editor.fresh(f"{self.prefix}{before.source}_{'before' if before.back else 'after'}")
+            word = "earlier" if before.back else "later"
+            later = self.editor.fresh(f"{self.prefix}{before.source}_{word}")
             handed = Carried(cotangent, before.along, not before.back)
             self.editor.tensors[later] = Tensor(later, axes, "carried", carried=handed)
             self.contributions.setdefault(before.source, []).append(self._seed(before.source, later))

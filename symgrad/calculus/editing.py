@@ -13,8 +13,10 @@ from symgrad.calculus.program import (
     Tensor,
     canonical,
     check,
+    letters_of,
     with_places_told,
 )
+from symgrad.calculus.terms import with_indices
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -59,9 +61,11 @@ class ProgramEditor:
         self.equations.append(canonical(with_places_told(equation, self.tensors)))
         return self.equations[-1]
 
-    def record(self, rule: str, equation: str, before: sp.Expr, after: sp.Expr) -> None:
-        """Note that a rule was applied."""
-        self.rewrites.append(Rewrite(rule, equation, before, after))
+    def record(self, rule: str, equation: Equation, before: sp.Expr, after: sp.Expr) -> None:
+        """Note that a rule was applied in an equation."""
+        names = letters_of(equation)
+        told = (with_indices(expr, names) for expr in (before, after))
+        self.rewrites.append(Rewrite(rule, equation.target, *told))
 
     def program(self, **changes: Any) -> Program:
         """The new program; `changes` are those of other fields.

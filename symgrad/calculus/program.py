@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axes, Axis, is_inside, letters
+from symgrad.calculus.axes import Axes, Axis, is_inside, letters, standard_indices
 from symgrad.calculus.terms import Entry, drawn, entries, indices_in, leading, with_indices
 from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive
@@ -57,7 +57,7 @@ class Carried:
         return frozenset((self.source, self.start) if self.start else (self.source,))
 
     def __str__(self) -> str:
-        first, where = ("last", "behind") if self.back else ("first", "before")
+        first, where = ("last", "later") if self.back else ("first", "before")
         return f"{self.source} one step {where}, {self.start or '0'} at the {first}"
 
 
@@ -472,7 +472,21 @@ def with_places_told(equation: Equation, tensors: Mapping[str, Tensor]) -> Equat
 
 def canonical(equation: Equation) -> Equation:
     """The same equation with standard index names: n, m, ... for free axes, i, j, k, ... for others."""
-    indices = letters((loop.axis for loop in equation.loops), ())
-    names = {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
-    is_canonical = all(index is name for index, name in names.items())
-    return equation if is_canonical else equation.renamed(names)
+    indices = standard_indices(loop.axis for loop in equation.loops)
+    return _called(equation, {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)})
+
+
+def as_read(equation: Equation) -> Equation:
+    """The same equation with the indices that a reader knows: those of the user's formulas."""
+    return _called(equation, letters_of(equation))
+
+
+def letters_of(equation: Equation) -> dict[sp.Symbol, sp.Symbol]:
+    """What a reader knows the indices of an equation by."""
+    indices = letters([loop.axis for loop in equation.loops], ())
+    return {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
+
+
+def _called(equation: Equation, names: Mapping[sp.Symbol, sp.Symbol]) -> Equation:
+    is_so = all(index is name for index, name in names.items())
+    return equation if is_so else equation.renamed(names)

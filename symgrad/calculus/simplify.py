@@ -45,7 +45,7 @@ def fold_bodies(program: Program) -> Program:
     for equation in program.equations:
         body, applied = rewrite(_factored(equation.body))
         for rule, before, after in applied:
-            editor.record(rule, equation.target, before, after)
+            editor.record(rule, equation, before, after)
         editor.add(equation.with_body(body))
     return editor.program()
 
@@ -56,7 +56,7 @@ def resolve_sums(program: Program) -> Program:
     for equation in program.equations:
         changed = resolve_sum(equation, program.tensor)
         if changed != equation and equation.body.has(delta):
-            editor.record(LAW, equation.target, equation.body, changed.body)
+            editor.record(LAW, equation, equation.body, changed.body)
         editor.add(changed)
     return editor.program()
 

@@ -16,12 +16,13 @@ from symgrad.calculus.program import Program, Tensor, check
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.carried_tensors import CarriedTensors
 from symgrad.elaborate.formulas import Evaluator
+from symgrad.elaborate.indexing.index_letters import IndexLetters, with_letters
 from symgrad.elaborate.layer_demands import check_demand
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
 from symgrad.spec.language.syntax import Call, Index, Name
-from symgrad.spec.language.trees import values_in, walk
-from symgrad.spec.model import AxisSpec, EquationSpec, Model, NextValue, ParameterDecl
+from symgrad.spec.language.trees import names_in, values_in, walk
+from symgrad.spec.model import AxisSpec, EquationSpec, Model, NextValue, ParameterDecl, Spec
 from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import asks_for_derivative, loss_learns_from, varied_after
 
@@ -59,6 +60,8 @@ class _Elaborator:
         self.pending = list(model.parameters)
         self.demands = list(model.demands)
         self.varied = varied_after(model)
+        formulas = [e.formula for e in model.equations] + ([model.loss] if model.loss is not None else [])
+        self.letters = IndexLetters(formulas, {*self.sizes, *_tensors_of(model)})
 
     def run(self) -> Program:
         model = self.model
@@ -83,22 +86,22 @@ class _Elaborator:
             self._scalar_loss(model.evaluation, "evaluation") if model.evaluation is not None else None
         )
         prediction = self._prediction()
-        return check(
-            Program(
-                tensors=self._ordered_tensors(),
-                equations=tuple(self.builder.equations),
-                outputs=model.outputs,
-                loss=loss,
-                prediction=prediction,
-                next_values=model.next_values,
-                evaluation=evaluation,
-            )
+        program = Program(
+            tensors=self._ordered_tensors(),
+            equations=tuple(self.builder.equations),
+            outputs=model.outputs,
+            loss=loss,
+            prediction=prediction,
+            next_values=model.next_values,
+            evaluation=evaluation,
         )
+        return check(with_letters(program, _indices_said(model.spec)))
 
     # Declarations ---------------------------------------------------------------------------
 
     def _declare(self, tensor: Tensor) -> None:
-        self.builder.tensors[tensor.name] = tensor
+        axes = self.letters.along(tensor.name, tensor.axes)
+        self.builder.tensors[tensor.name] = replace(tensor, axes=axes)
         self.evaluator.note_free_axes(tensor.axes)
 
     def _ordered_tensors(self) -> tuple[Tensor, ...]:
@@ -347,6 +350,19 @@ def _said_by(model: Model) -> dict[str, str]:
     read = (values_in(formula) for formula in (*(e.formula for e in spec.equations), spec.loss) if formula)
     said = {*tensors, *others}.union(*read)
     return {name: name for name in said} | {other: name for name, other in model.in_training if name in said}
+
+
+def _indices_said(spec: Spec) -> set[str]:
+    """The names of indices, and others, that the equations of a spec say."""
+    found = set[str]().union(*(names_in(equation.formula) for equation in spec.equations))
+    return found.union(*(equation.index_names for equation in spec.equations))
+
+
+def _tensors_of(model: Model) -> Iterator[str]:
+    """The names of all tensors that a model declares or defines."""
+    spec = model.spec
+    for declared in (spec.inputs, spec.targets, spec.constants, model.parameters, model.equations):
+        yield from (tensor.name for tensor in declared)
 
 
 def _names_of(model: Model) -> Iterator[str]:

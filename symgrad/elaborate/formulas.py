@@ -181,7 +181,7 @@ class Evaluator:
                 sizes than the left side says.
         """
         demand_indices(equation, each)
-        axis = self.axis_of_steps(equation, each, self.builder.tensors)
+        axis = replace(self.axis_of_steps(equation, each, self.builder.tensors), letter=each.index)
         index = self.builder.index(axis)
         scope = Scope(equation.name, {}).with_indices({each.index: index})
         value = self._value(self._of_one_step(equation.formula), scope)
@@ -227,7 +227,7 @@ class Evaluator:
             if name in parts:
                 found |= {p.name: self.builder.index(Axis.of(p.size)) for p in reversed(parts[name])}
             else:
-                found[name] = self.builder.index(axes[name])
+                found[name] = self.builder.index(replace(axes[name], letter=name))
         return found
 
     # Sizes ----------------------------------------------------------------------------------

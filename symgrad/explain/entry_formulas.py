@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.axes import letter
+from symgrad.calculus.axes import letters
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, delta, entries
 from symgrad.notation.reduce import bound_letters, reduced, with_factors_taken_out, with_signs_taken_out
@@ -92,13 +92,11 @@ def body_of_entry(equation: Equation, indices: tuple[sp.Expr, ...], taken: Taken
     fixed = [loop for loop in loops if not loop.axis.is_free]
     if prod(loop.axis.size or 1 for loop in fixed) > MAX_TERMS:
         fixed = []
-    names = set(taken)
     kept = []
-    for loop in loops:
-        if loop not in fixed:
-            bound[loop.index] = letter(loop.axis, names)
-            kept.append(Loop(bound[loop.index], loop.axis))
-            names.add(str(bound[loop.index]))
+    open_loops = [loop for loop in loops if loop not in fixed]
+    for loop, index in zip(open_loops, letters([loop.axis for loop in open_loops], taken), strict=True):
+        bound[loop.index] = index
+        kept.append(Loop(index, loop.axis))
     terms = [
         body
         for numbers in product(*(range(loop.axis.size or 1) for loop in fixed))

@@ -170,7 +170,7 @@ def _weight(equation: Equation, taken: set[str]) -> sp.Expr:
     derivative = derivative_of_reduction(equation)
     if equation.reduction not in ("max", "min"):
         return derivative
-    indices = letters((loop.axis for loop in equation.loops), taken)
+    indices = letters([loop.axis for loop in equation.loops], taken)
     again = {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
     taken |= set(map(str, indices))
     loops = [Loop(again[loop.index], loop.axis) for loop in equation.loops]

@@ -29,6 +29,9 @@ class Reason:
 def reason_of(gradient: Equation, program: Program, hidden: Collection[str]) -> Reason:
     """Why the derivative of the loss with respect to a tensor is this equation."""
     cotangent = program.tensor[gradient.target]
+    if carried := program.carried.get(cotangent.of):
+        where = "later" if carried.back else "before"
+        return Reason(f"what a step gives to {carried.source} one step {where}")
     users = readers(program, cotangent.of, hidden)
     origin = _origin(cotangent, program, any(e.target == program.loss for e in users))
     origin = origin or _name_of_sum(gradient, program)
@@ -87,7 +90,9 @@ def _part(name: str, program: Program) -> str:
     base = re.sub(r"(_\d+)+$", "", name)
     handed_on = base.removeprefix("d").removesuffix("_net")
     if base == f"d{handed_on}_net" and handed_on in program.tensor:
-        return f"shared by the slopes of what {handed_on} is computed from"
+        return f"the derivative by all that is added up in {handed_on}"
+    if base not in program.tensor and handed_on in program.tensor:
+        return f"a part of the derivative by {handed_on}"
     return f"a part of {base if base in program.tensor else name}"
 
 

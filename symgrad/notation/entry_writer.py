@@ -35,6 +35,7 @@ class EntryWriter(ScalarWriter):
         return super().write(_numbers_of_letters(expr))
 
     def entry(self, entry: Entry) -> Formula:
+        entry = self.at_its_step(entry)
         name, indices = self.tensor(entry.tensor), self.subscripts(entry)
         if isinstance(name, ts.Transposed):
             return ts.Subscripted(name.base, indices[::-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.contraction import as_contraction
-from symgrad.calculus.program import Equation, Program, canonical
+from symgrad.calculus.program import Equation, Program, as_read
 from symgrad.calculus.terms import Entry, delta, drawn
 from symgrad.notation.arrange import product
 from symgrad.notation.convention import ROWS, Convention
@@ -30,7 +30,7 @@ class IndexWriter(ScalarWriter):
 
     def equation(self, equation: Equation) -> Formula:
         """The whole equation; with `+=` it holds for every value of every index in it."""
-        equation = canonical(equation)
+        equation = as_read(equation)
         left = self._indexed(Entry(equation.target, equation.indices))
         if equation.scatters:
             return ts.Relation(left, "+=", self.right_side(equation))
@@ -63,6 +63,7 @@ class IndexWriter(ScalarWriter):
         return inner._reduced(here)
 
     def _indexed(self, entry: Entry) -> Formula:
+        entry = self.at_its_step(entry)
         name = self.tensor(entry.tensor)
         indices = tuple(self.write(i) for i in entry.indices)
         if isinstance(name, ts.Transposed):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.contraction import Contraction, as_contraction
-from symgrad.calculus.program import Equation, Program, canonical
+from symgrad.calculus.program import Equation, Program, as_read
 from symgrad.calculus.terms import Entry, delta, drawn, entries, indices_as_numbers
 from symgrad.notation.arrange import fraction_first, product, transposed
 from symgrad.notation.convention import ROWS, Convention
@@ -55,7 +55,7 @@ class MatrixWriter(ScalarWriter):
         Raises:
             NoMatrixFormError: only the index form can say it.
         """
-        equation = merged_sums(canonical(equation), self.program, self.hidden)
+        equation = merged_sums(as_read(equation), self.program, self.hidden)
         self.leading = (equation.target,)
         written = self._written(equation)
         return fraction_first(written) if self.in_columns else written

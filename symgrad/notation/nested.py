@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.axes import letters
-from symgrad.calculus.program import Equation, Loop, Program, canonical
+from symgrad.calculus.program import Equation, Loop, Program, as_read
 from symgrad.calculus.terms import Entry, indices_in
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def fixed_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:
 
 def instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: Collection[str]) -> Equation:
     """The definition at an entry's indices, its reduced indices renamed to letters not yet taken."""
-    new = letters((loop.axis for loop in definition.bound), taken)
+    new = letters([loop.axis for loop in definition.bound], taken)
     loops = tuple(Loop(index, loop.axis) for index, loop in zip(new, definition.bound, strict=True))
     renamed = {old.index: loop.index for old, loop in zip(definition.bound, loops, strict=True)}
     body = definition.body.xreplace({**renamed, **dict(zip(definition.indices, indices, strict=True))})
@@ -45,4 +45,4 @@ def merged_sums(equation: Equation, program: Program, hidden: Collection[str]) -
         return equation
     inner = instance(definition, body.indices, {str(loop.index) for loop in equation.loops})
     merged = replace(equation, loops=(*equation.loops, *inner.loops), body=factor * inner.body)
-    return merged_sums(canonical(merged), program, hidden)
+    return merged_sums(as_read(merged), program, hidden)

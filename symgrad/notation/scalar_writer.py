@@ -78,13 +78,28 @@ class ScalarWriter(ABC):
     @abstractmethod
     def joined(self, factors: list[sp.Expr]) -> Formula: ...
 
+    def at_its_step(self, entry: Entry) -> Entry:
+        """`h[n,t-1,j]` for `h_before[n,t,j]`: what is carried from step to step, as what it is there."""
+        tensor = self.program.tensor.get(entry.tensor)
+        if tensor is None or tensor.carried is None or self.convention.as_computed:
+            return entry
+        carried, indices = tensor.carried, list(entry.indices)
+        indices[carried.along] += 1 if carried.back else -1
+        return self.at_its_step(Entry(carried.source, indices))
+
     def tensor(self, name: str) -> Formula:
         """The name of a tensor, or its symbol."""
         symbol = self.convention.symbols.get(name)
         if symbol is not None:
             return symbol
+        return ts.NameText(name, self._is_cotangent(name))
+
+    def _is_cotangent(self, name: str) -> bool:
+        """Whether it is a derivative of the loss, or what is carried of one from step to step."""
         known = self.program.tensor.get(name)
-        return ts.NameText(name, known is not None and known.kind == "cotangent")
+        if known is None or known.carried is None:
+            return known is not None and known.kind == "cotangent"
+        return self._is_cotangent(known.carried.source)
 
     def defined(self, name: str, left: Formula) -> Formula:
         """The left side of a tensor's equation; that of a derivative says what it is of: `u_xx = ∂²u/∂x²`."""
@@ -138,7 +153,10 @@ class ScalarWriter(ABC):
         if common != 1:
             return self._product(sp.Mul(common, rest, evaluate=False))
         terms = [(bool(t.as_coeff_Mul()[0].is_negative), t) for t in sp.Add.make_args(expr)]
-        terms.sort(key=lambda t: self._order_of_term(*t))
+        if entries(expr):
+            terms.sort(key=lambda t: self._order_of_term(*t))
+        else:  # of indices and sizes: 2·i + u + 1
+            terms.sort(key=lambda t: (bool(t[1].is_number), t[0], text_of(t[1])))
         return total((negative, self.write(-t if negative else t)) for negative, t in terms)
 
     def _order_of_term(self, negative: bool, term: sp.Expr) -> Order:
@@ -151,8 +169,9 @@ class ScalarWriter(ABC):
 
     def _has_error(self, expr: sp.Expr) -> bool:
         """Whether a cotangent or a target stands in it: what comes from behind in a gradient."""
-        kinds = {t.kind for e in entries(expr) if (t := self.program.tensor.get(e.tensor)) is not None}
-        return bool(kinds & {"cotangent", "target"})
+        read = {entry.tensor for entry in entries(expr)}
+        targets = (t for name in read if (t := self.program.tensor.get(name)) and t.kind == "target")
+        return any(targets) or any(map(self._is_cotangent, read))
 
     def _product(self, expr: sp.Expr) -> Formula:
         parts = factors_of(expr)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symgrad.calculus.axes import letters
+from symgrad.calculus.axes import standard_indices
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Gradient, Loop, Program
@@ -32,7 +32,7 @@ def accumulate(program: Program) -> Program:
     for gradient, destination in destinations.items():
         if gradient not in products:
             axes = program.tensor[gradient].axes
-            indices = letters(axes, ())
+            indices = standard_indices(axes)
             loops = tuple(map(Loop, indices, axes))
             editor.add(Equation(destination, indices, loops, "none", Entry(gradient, indices)))
     gradients = tuple(

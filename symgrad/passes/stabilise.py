@@ -39,23 +39,23 @@ class _Stabiliser:
         for equation in self.editor.before.equations:
             if equation.reduction == "logsumexp":
                 equation = self._sum_in_logarithm(equation)
-            body = self._stable(equation.body, equation.target)
+            body = self._stable(equation)
             changed = resolve_sum(replace(equation, body=body), self.editor.tensors)
             if changed.loops != equation.loops:
-                self.editor.record(LAW, equation.target, body, changed.body)
+                self.editor.record(LAW, equation, body, changed.body)
             self._add(changed)
         return self.editor.program()
 
     def _add(self, equation: Equation) -> None:
         self.definition[equation.target] = self.editor.add(equation)
 
-    def _stable(self, expr: sp.Expr, target: str) -> sp.Expr:
-        folded, applied = rewrite(self._combined(expr, target), complement=True)
+    def _stable(self, equation: Equation) -> sp.Expr:
+        folded, applied = rewrite(self._combined(equation.body, equation), complement=True)
         for rule, before, after in applied:
-            self.editor.record(rule, target, before, after)
+            self.editor.record(rule, equation, before, after)
         return folded
 
-    def _combined(self, expr: sp.Expr, target: str) -> sp.Expr:
+    def _combined(self, expr: sp.Expr, equation: Equation) -> sp.Expr:
         if not expr.args or isinstance(expr, Entry | delta):
             return expr
         if isinstance(expr, sp.log):
@@ -65,9 +65,9 @@ class _Stabiliser:
         else:
             after, rule = self._quotient(expr), "exp(v) / Σ exp(w) = exp(v - logsumexp w)"
         if after is not None and after != expr:
-            self.editor.record(rule, target, expr, after)
+            self.editor.record(rule, equation, expr, after)
             expr = after
-        parts = [self._combined(a, target) for a in expr.args]
+        parts = [self._combined(a, equation) for a in expr.args]
         changed = any(new != old for new, old in zip(parts, expr.args, strict=True))
         return expr.func(*parts) if changed else expr
 
@@ -77,7 +77,7 @@ class _Stabiliser:
         inner = self._of_logarithm(body) if isinstance(body, Entry) else None
         if inner is None:
             return equation
-        self.editor.record("logsumexp log(v) = log Σ v where v ≥ 0", equation.target, body, inner)
+        self.editor.record("logsumexp log(v) = log Σ v where v ≥ 0", equation, body, inner)
         name = self.editor.new_tensor(f"{equation.target}_sum", self.editor.tensors[equation.target].axes)
         self._add(replace(equation, target=name, reduction="sum", body=inner))
         total = sp.log(Entry(name, equation.indices))

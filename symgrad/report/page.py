@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.axes import letters
 from symgrad.explain.equal_blocks import (
     EqualBlock,
     equal_gradients,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 LEGEND = (
     "Products with ⊙, quotients, powers and functions act entry by entry; ᵀ exchanges rows and columns.",
-    "softmax and logsumexp run along the last axis; Σ over n sums over the rows of the data.",
+    "softmax and logsumexp run along the last axis; Σ over {rows} sums over the rows of the data.",
     "In the second line of an equation every entry has its indices, which count from 0.",
     "A line with += adds for every value of every index in it.",
 )
@@ -49,7 +50,7 @@ COLUMNS_LEGEND = (
     "The samples of a batch are the columns of a matrix. A vector is a column, and beside a matrix it stands "
     "in each of its columns.",
     "softmax and logsumexp run down each column, onehot gives a column for each label. "
-    "1 with an axis below it is a column of so many ones; Σ over n sums over the samples.",
+    "1 with an axis below it is a column of so many ones; Σ over {rows} sums over the samples.",
 )
 PRODUCTS_LEGEND = (
     "A product of tensors of more than two axes is one of matrices, of their last two, for each place along "
@@ -117,8 +118,12 @@ def legend(derived: Derived) -> tuple[str, ...]:
 def _of_matrices(derived: Derived) -> tuple[str, ...]:
     has_stacks = any(len(t.axes) > 2 for t in derived.program.tensors)
     if derived.convention.samples == "rows":
-        return (LEGEND[0], *([PRODUCTS_LEGEND] if has_stacks else []), *LEGEND[1:])
-    return (LEGEND[0], *COLUMNS_LEGEND, *([STACKS_LEGEND] if has_stacks else []), *LEGEND[2:])
+        lines = (LEGEND[0], *([PRODUCTS_LEGEND] if has_stacks else []), *LEGEND[1:])
+    else:
+        lines = (LEGEND[0], *COLUMNS_LEGEND, *([STACKS_LEGEND] if has_stacks else []), *LEGEND[2:])
+    named = [axis for axis in derived.program.free_axes if axis.name == derived.stages.model.batch_axis]
+    rows = str(letters(named[:1], ())[0]) if named else "n"
+    return tuple(line.format(rows=rows) for line in lines)
 
 
 def _parts(writing: Writing) -> dict[str, list[Equation]]:

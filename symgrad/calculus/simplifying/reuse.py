@@ -28,7 +28,7 @@ def reuse_forward_values(program: Program) -> Program:
             found = occurrences(holder, changed.body)
             if found:
                 after = changed.body.xreplace(found)
-                editor.record(f"{holder.target} is known", equation.target, changed.body, after)
+                editor.record(f"{holder.target} is known", equation, changed.body, after)
                 changed = canonical(changed.with_body(after))
         editor.add(changed)
         if is_worth_holding(changed) and changed.target not in only_shown:

@@ -34,7 +34,7 @@ def resolve_known_sums(program: Program) -> Program:
             for term in sp.Add.make_args(equation.body):
                 value = sums.spread(term, equation)
                 if value is not None:
-                    editor.record(SOFTMAX if value else CENTRED, equation.target, term, value)
+                    editor.record(SOFTMAX if value else CENTRED, equation, term, value)
                     changed = changed.with_body(changed.body - term + value)
         editor.add(changed)
     return editor.program()

@@ -65,7 +65,7 @@ class FunctionBodies:
         beside: FunctionBodies | None = None,
         batch_axis: str = "",
     ) -> None:
-        self.plan = plan
+        self.plan, self.reserved = plan, reserved
         self.program = plan.program
         sizes = self.program if beside is None else beside.program
         derived = sizes.derived_sizes
@@ -83,7 +83,7 @@ class FunctionBodies:
         self.statements = Statements(plan, self.views, self.extent_names, batch_axis)
         self.kernels: dict[object, NamedKernel] = {} if beside is None else beside.kernels
         self.kernel_names: set[str] = set(reserved) if beside is None else beside.kernel_names
-        self.written: dict[str, str] = {}
+        self.written: dict[tuple[str, ...], str] = {}
 
     def _names(self, reserved: Collection[str], beside: FunctionBodies | None) -> dict[str, str]:
         """The module's names of tensors."""
@@ -192,9 +192,10 @@ class FunctionBodies:
     def _comment(self, equation: Equation) -> str:
         """The equation as mathematics, the axes of what it defines, and the array it is in, if another's."""
         axes = self.plan.axes_in_memory(equation.target)
-        if equation.target not in self.written:
-            self.written[equation.target] = Writing(self.program, convention=AS_COMPUTED).matrix(equation)
-        text = self.written[equation.target]
+        written = (equation.target, *(loop.axis.letter for loop in equation.loops))
+        if written not in self.written:
+            self.written[written] = Writing(self.program, convention=AS_COMPUTED).matrix(equation)
+        text = self.written[written]
         memory = self.plan.memory_name(equation.target)
         begun = f" onto {equation.onto}" if equation.onto else ""
         held = " at a time" if equation.target in self.plan.by_rows else ""
@@ -203,7 +204,7 @@ class FunctionBodies:
 
     def _nest(self, nest: LoopNest) -> tuple[Instruction, tuple[str, ...]]:
         """The call of a kernel: a new one, or one that does the same."""
-        kernel = kernel_of(nest, self.plan, self.names, self.extent_names, self._comment)
+        kernel = kernel_of(nest, self.plan, self.names, self.extent_names, self.reserved, self._comment)
         by_array = dict(zip(kernel.arrays, kernel.tensors, strict=True))
         named = self.kernels.get(kernel.form)
         if named is None:

@@ -79,7 +79,7 @@ def loop_back(loop: Loop, builder: LoopBuilder) -> None:
     done = builder.fresh("done")
     builder.begin(ForRange(done, builder.extent(loop)))
     ends = ((False, builder.extent(loop)), (True, Literal(1)), (True, done))
-    builder.put(Assign(builder.indices[loop.index], Summed(ends)))
+    builder.put(Assign(builder.counter(loop), Summed(ends)))
 
 
 def _others(tensor: Tensor) -> tuple[sp.Expr, ...]:

@@ -46,7 +46,7 @@ from symgrad.errors import InternalError
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from symgrad.calculus.program import Equation
 
@@ -79,10 +79,14 @@ def kernel_of(
     plan: Plan,
     names: Mapping[str, str],
     extents: Mapping[str, str],
+    reserved: Collection[str],
     comment: Callable[[Equation], str] | None = None,
 ) -> Kernel:
-    """The loops of a nest, each under its equations; `names` are of tensors, `extents` of free axes."""
-    return _Writer(nest, plan, names, extents, comment).kernel()
+    """The loops of a nest, each under its equations; `names` are of tensors, `extents` of free axes.
+
+    No index has a name that is `reserved`.
+    """
+    return _Writer(nest, plan, names, extents, reserved, comment).kernel()
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class _Writer(LoopBuilder):
         plan: Plan,
         names: Mapping[str, str],
         extents: Mapping[str, str],
+        reserved: Collection[str],
         comment: Callable[[Equation], str] | None,
     ) -> None:
         self.nest, self.plan, self.comment, self.equations = nest, plan, comment, nest.equations
@@ -137,8 +142,7 @@ class _Writer(LoopBuilder):
             for t in inner.carried
             for loop in (*inner.loops, *loops_beside(t))
         ]
-        indices = dict.fromkeys(loop.index for loop in (*self.loops, *self.cleared, *self.handed))
-        super().__init__(indices, names, extents, nest.local)
+        super().__init__([*self._open_together()], names, extents, nest.local, reserved)
         self.arrays, self.sizes = self._arrays(), self._sizes()
         self.known |= {extent_symbol(name): Typed(Variable(extents[name])) for name in self.sizes}
         self.made = {*(e.target for e in nest.equations), *(tensor.name for tensor in nest.all_carried)}
@@ -149,6 +153,17 @@ class _Writer(LoopBuilder):
             if not e.is_elementwise or e.scatters
         }
         self.accumulators: dict[str, Variable] = {}
+
+    def _open_together(self) -> Iterator[tuple[Loop, ...]]:
+        """Loops that stand in one another: those of each equation; over rows, or parts and steps, those that
+        clear something or hand it on.
+        """
+        for around, equations in self.nest.parts():
+            for equation in equations:
+                yield (*around, *_in_order(equation))
+        outer = [loop for loop in self.loops if loop.index in AROUND]
+        yield (*outer, *self.cleared)
+        yield (*outer, *self.handed)
 
     def kernel(self) -> Kernel:
         """The kernel of the equations."""
@@ -238,7 +253,7 @@ class _Writer(LoopBuilder):
             self.put(Assign(self._gathered(equation), Typed(Literal(0))))
             self.close(outside)
         end = Applied("min", (Summed(((False, first), (False, BLOCK))), size))
-        self.begin(ForRange(self.indices[rows.index], end, start=first))
+        self.begin(ForRange(self.counter(rows), end, start=first))
 
     def _end_blocks(self, depth: int, sums: Sequence[Equation], around: Sequence[Loop]) -> None:
         """Close the loop over the rows of a block, and add to the sums what was gathered in it."""
@@ -289,7 +304,14 @@ class _Writer(LoopBuilder):
         """The equations as mathematics, each in a line."""
         if self.comment is not None:
             for equation in equations:
-                self.put(Note(self.comment(equation)))
+                self.put(Note(self.comment(self._with_own_letters(equation))))
+
+    def _with_own_letters(self, equation: Equation) -> Equation:
+        """The equation whose indices are written as they are called here."""
+        loops = (
+            Loop(loop.index, replace(loop.axis, letter=self.counters[loop].name)) for loop in equation.loops
+        )
+        return replace(equation, loops=tuple(loops))
 
     # Equations --------------------------------------------------------------------------------
 

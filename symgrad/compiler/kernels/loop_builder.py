@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.axes import letters
 from symgrad.calculus.terms import Entry, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Applied,
@@ -23,7 +25,7 @@ from symgrad.compiler.kernels.lowering import Lowering, lowered_index, product
 from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import sympy as sp
 
@@ -32,27 +34,29 @@ if TYPE_CHECKING:
 
 COUNT = extent_symbol("_count")
 """How many steps the part has that is being computed."""
-INDEX_NAMES = ("n", "i", "j", "k", "l", "m", "p", "q", "r", "u", "v", "w")
 
 
 class LoopBuilder:
     """Instructions in loops; `known` is what holds indices, sizes and expressions computed before.
 
-    `names` are of tensors, `extents` of free axes; tensors in `local` are plain variables.
+    What counts the turns of a loop is called as in formulas, unless that is `reserved`, or another's that may
+    be open `together` with it. `names` are of tensors, `extents` of free axes; tensors in `local` are plain
+    variables.
     """
 
     def __init__(
         self,
-        indices: Iterable[sp.Symbol],
+        together: Sequence[Sequence[Loop]],
         names: Mapping[str, str],
         extents: Mapping[str, str],
         local: Collection[str],
+        reserved: Collection[str],
     ) -> None:
         self.names, self.extents, self.local = names, extents, local
         self.taken = {*names.values(), *extents.values()}
-        free = (n for n in (*INDEX_NAMES, *(f"i{k}" for k in range(99))) if n not in self.taken)
-        self.indices = {index: Variable(next(free)) for index in dict.fromkeys(indices)}
-        self.taken |= {variable.name for variable in self.indices.values()}
+        self.counters = _counters(together, {*self.taken, *reserved})
+        self.taken |= {variable.name for variable in self.counters.values()}
+        self.indices = {loop.index: variable for loop, variable in self.counters.items()}
         self.known: dict[sp.Basic, Expression] = dict(self.indices)
         self.lower = Lowering(self.entry, self.known)
         self.open: list[ForRange | When] = []
@@ -80,7 +84,12 @@ class LoopBuilder:
 
     def loop(self, loop: Loop, size: Expression | None = None) -> None:
         """Open a loop, over the size of its axis or another expression of it; what comes stands inside."""
-        self.begin(ForRange(self.indices[loop.index], size or self.extent(loop)))
+        self.begin(ForRange(self.counter(loop), size or self.extent(loop)))
+
+    def counter(self, loop: Loop) -> Variable:
+        """What counts the turns of a loop that is opened now."""
+        self.indices[loop.index] = self.known[loop.index] = self.counters[loop]
+        return self.counters[loop]
 
     def extent(self, loop: Loop) -> Expression:
         """How often it runs."""
@@ -149,3 +158,15 @@ class LoopBuilder:
     def formed(self, expr: sp.Expr) -> Expression:
         """What is computed for an expression that gets a name."""
         return self.lower(expr)
+
+
+def _counters(together: Sequence[Sequence[Loop]], taken: Collection[str]) -> dict[Loop, Variable]:
+    """What counts the turns of each loop: of loops that are the same, one that formulas have a letter for."""
+    axes: dict[Loop, Axis] = {}
+    for loop in chain.from_iterable(together):
+        if loop not in axes or not axes[loop].letter:
+            axes[loop] = loop.axis
+    number = {loop: n for n, loop in enumerate(axes)}
+    groups = [{number[loop] for loop in loops} for loops in together]
+    found = letters([*axes.values()], taken, groups)
+    return {loop: Variable(index.name) for loop, index in zip(axes, found, strict=True)}

@@ -108,7 +108,7 @@ def _body(
                 body.append(Assign(Variable(names[equation.target]), _number(equation, plan.program, names)))
             case LoopNest():
                 body.append(Assign(SIZE, Length(THETA, 0)))
-                body += kernel_of(step, plan, names, {"size": SIZE.name}).body
+                body += kernel_of(step, plan, names, {"size": SIZE.name}, reserved).body
     used = set(walk(tuple(body)))
     counted = (Assign(STEP, Applied("float", (counter,))),) if STEP in used else ()
     return (*counted, *_numbers_of_caller(plan.program, names, used), *body)

@@ -61,6 +61,6 @@ def _typed_product(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
 
 maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
 minimum = np.minimum if config.DISABLE_JIT else intrinsic(_typed_minimum)
-formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
+difference_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
 quotient_first = np.divide if config.DISABLE_JIT else intrinsic(_typed_quotient)
 product_first = np.multiply if config.DISABLE_JIT else intrinsic(_typed_product)

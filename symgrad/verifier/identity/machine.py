@@ -141,7 +141,7 @@ class Machine:
             "draw": self._draw,
             "euclidean_norm": lambda vector: self._norm(vector.array()),
             "math": _Mathematics(scalar, lambda *legs: self._norm(np.array(legs, dtype=object))),
-            "formed_first": lambda a, b: a - b,
+            "difference_first": lambda a, b: a - b,
             "quotient_first": lambda a, b: a / b,
             "product_first": lambda a, b: a * b,
             "flatten": lambda vector: vector,

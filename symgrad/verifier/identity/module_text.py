@@ -44,7 +44,7 @@ REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
         *("maximum", "minimum", "view", "gemm", "masked_gemm", "copy", "prefetch", "draw"),
-        *("formed_first", "quotient_first", "product_first"),
+        *("difference_first", "quotient_first", "product_first"),
         *(
             "flatten",
             "unflatten",

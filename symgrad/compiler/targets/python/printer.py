@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 INDENT = "    "
-FORMED_FIRST = {"-": "formed_first", "/": "quotient_first", "*": "product_first"}
+FORMED_FIRST = {"-": "difference_first", "/": "quotient_first", "*": "product_first"}
 """What forms a difference, a quotient or a product before anything else."""
 
 

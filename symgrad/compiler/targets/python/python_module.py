@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Spec
 
 _OWN = """
-np math Array view memory gemm masked_gemm accumulate accumulate_rows clear_rows formed_first
+np math Array view memory gemm masked_gemm accumulate accumulate_rows clear_rows difference_first
 quotient_first product_first theta grad
 destination work keep scale real value layer found computed updated _forward _prediction _loss _gradient
 _update step epoch epochs size t g learning_rate norm state vector euclidean_norm first BLOCK

@@ -163,7 +163,7 @@ def logcosh(x: Any) -> Any:
     return abs(x) + np.log1p(np.expm1(-2 * abs(x)) / 2)
 
 
-def formed_first(a: Any, b: Any) -> Any:
+def difference_first(a: Any, b: Any) -> Any:
     """a - b; here nothing is regrouped."""
     return a - b
 
