@@ -90,7 +90,7 @@ def test_every_subscript_of_a_right_text_is_shown(name):
         ),
         ("labelled", "Z2[n, t[n]]", "Z2[n, t[n] + 1]", "Z2[n, t[n] + 1]"),
         ("labelled", "Z2[n, t[n]]", "Z2[t[n], 0]", "Z2[t[n], 0]"),
-        ("batched_scores", "for l in range(j)", "for l in range(i)", "S_1[n, k, l]"),
+        ("batched_scores", "for s in range(j)", "for s in range(i)", "S_1[n, m, s]"),
         ("batched_scores", "gemm(1, Q[n], K[n].T", "gemm(1, Q[n], K[n]", "gemm(1, Q[n], K[n]"),
         ("batched_scores", "gemm(1, Q[n], K[n].T", "gemm(1, Q[n + 1], K[n].T", "Q[n + 1]"),
         ("batched_scores", "for n in range(b)", "for n in range(j)", "Q[n]"),
