@@ -12,7 +12,7 @@ from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan
 from symgrad.compiler.planning.memory import plan_memory
-from symgrad.compiler.planning.places.parts_that_fit import in_parts_that_fit
+from symgrad.compiler.planning.places.parts_that_fit import in_parts, parts_that_fit
 from symgrad.compiler.planning.places.pieces import rows_at_once
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
@@ -203,12 +203,22 @@ class Stages:
     @stage("Program → Program")
     def in_parts(self) -> Program:
         """Recurrences in parts of some steps, which the gradient computes again."""
+        return self.parted(self.laid_out)
+
+    def parted(self, program: Program) -> Program:
+        """A program whose recurrences are computed in parts as the gradient's are."""
         asked = self.model.spec.train.steps_at_once
         if asked is None:
-            return self.laid_out
+            return program
         if asked.megabytes is not None:
-            return in_parts_that_fit(self.laid_out, self.model, asked, self._plan_in_parts)
-        return with_parts(self.laid_out, lambda axis: asked.steps or steps_as_parts(axis))
+            return in_parts(program, self.number_of_parts)
+        return with_parts(program, lambda axis: asked.steps or steps_as_parts(axis))
+
+    @cached_property
+    def number_of_parts(self) -> int:
+        """In how many parts the gradient's recurrences keep to the memory that is asked for."""
+        asked = self.model.spec.train.steps_at_once
+        return parts_that_fit(self.laid_out, self.model, asked, self._plan_in_parts) if asked else 1
 
     def _plan_in_parts(self, program: Program) -> Plan:
         """The plan, if this were the program whose recurrences are in parts."""
@@ -447,6 +457,11 @@ class FurtherStages(StagesBeside):
     def adjoint(self) -> Program:
         """The derivative as a program of its own."""
         return further_program(self.asked, self.model, self.first.standardised, self.first.derived)
+
+    @stage("Program → Program")
+    def in_parts(self) -> Program:
+        """Its recurrences in parts, as those of the gradient."""
+        return self.first.parted(self.laid_out)
 
 
 @dataclass(frozen=True, kw_only=True)

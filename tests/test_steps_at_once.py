@@ -142,6 +142,42 @@ def test_judge_finds_a_fault_in_a_part(right: str, wrong: str) -> None:
     assert identity_of(found.model, planted(found.text, right, wrong)).is_wrong
 
 
+DERIVED = {
+    "hvp": "hvp",
+    "gauss_newton(h)": "gauss_newton",
+    "per_sample": "per_sample_grad",
+    "hessian(U)": "hessian_U",
+    "jacobian(z, x)": "jacobian_z_x",
+}
+
+
+@pytest.mark.parametrize("asked", DERIVED)
+def test_derivatives_beyond_the_gradient_are_the_same_in_parts_and_need_less(asked: str) -> None:
+    equations = {"h[n,t,i]": TANH, "h[n,-1,i]": "0", "z": "h[:, -1]"}
+    case = {
+        "parameters": {"W": [3, 4], "U": [4, 4]},
+        "equations": equations,
+        "outputs": ["z"],
+        "loss": "mean(z**2) + mean(h**4)",
+        "derive": [asked],
+    }
+
+    def answer(parts: int | None) -> np.ndarray:
+        module, rng = with_garbage(interpreted(stages(case, parts).text), 1e300), np.random.default_rng(3)
+        params, vector = (module.unflatten(rng.normal(0, 0.5, module.SIZE)) for _ in range(2))
+        given = [vector] if asked in ("hvp", "gauss_newton(h)") else []
+        found = getattr(module, DERIVED[asked])(params, *given, rng.normal(size=(5, 6, 3)))
+        return np.concatenate([np.ravel(a) for a in (found if isinstance(found, tuple) else (found,))])
+
+    def numbers(parts: int | None) -> int:
+        (found,) = stages({**case, "axes": {"T": 60}}, parts).further
+        return dict(found.plan.work_units)["batch",]
+
+    for parts in (2, 4):
+        np.testing.assert_allclose(answer(parts), answer(None), rtol=1e-12, atol=1e-14)
+    assert numbers(6) < 0.7 * numbers(None)
+
+
 def test_only_what_parts_start_with_is_kept_of_their_inside() -> None:
     """Of every step what others read, of every part what it starts with, there; back of one."""
     layers, width = ["lstm(7)", "last", "dense(1)"], 7

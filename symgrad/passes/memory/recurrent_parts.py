@@ -13,6 +13,7 @@ in the parts too: what they are fed with, and what is made of them entry by entr
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axis
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Carried, Equation, Loop, Tensor
+from symgrad.calculus.program import Carried, Equation, Loop, Tensor, depending_on
 from symgrad.calculus.terms import Entry, drawn, entries, index_symbol, leading, with_args
 from symgrad.errors import SpecError
 from symgrad.passes.recurrences import Recurrence, in_order
@@ -66,14 +67,14 @@ def with_parts(program: Program, size_of: Callable[[Axis], int]) -> Program:
     return found.run() if found.groups else program
 
 
-@dataclass
+@dataclass(eq=False)
 class _Group:
     """Equations that are computed in the same parts, by target, with the index of each that counts steps.
 
     The axis of the `whole` becomes one of `parts` and one of `inside`. `along` is the axis of steps, by the
     tensors that they make or that are `carried` between them. Of the groups `again`, which are forward, each
     part of this one forms anew what it needs. What is carried has, in each part, `begun` with one tensor and
-    `ended` with another.
+    `ended` with another. It goes `is_back` from the last part to the first.
     """
 
     whole: Axis
@@ -81,6 +82,7 @@ class _Group:
     inside: Axis
     carried: tuple[str, ...]
     is_forward: bool
+    is_back: bool
     steps: dict[str, sp.Symbol]
     along: dict[str, int]
     again: tuple[_Group, ...] = ()
@@ -98,15 +100,25 @@ class _Group:
         for group in (self, *self.again):
             yield from group.along.items()
 
+    def joined(self, other: _Group) -> _Group:
+        """Both in the same parts."""
+        return replace(
+            self,
+            carried=(*self.carried, *other.carried),
+            steps=self.steps | other.steps,
+            along=self.along | other.along,
+            again=tuple(dict.fromkeys((*self.again, *other.again))),
+        )
+
 
 class _Parts:
     def __init__(self, program: Program, size_of: Callable[[Axis], int]) -> None:
-        self.program, self.size_of = program, size_of
+        self.size_of = size_of
+        behind = depending_on(program, (t.name for t in program.of_kind("cotangent")))
+        self.before = program.definition.keys() - behind
+        first = sorted(program.equations, key=lambda e: e.target in behind)
+        self.program = program = replace(program, equations=tuple(first))
         self.editor = ProgramEditor(program)
-        results = (*program.outputs, *program.prediction, program.loss, program.evaluation)
-        self.before = program.needed(name for name in results if name)
-        slopes = (t.name for t in program.of_kind("derivative"))
-        self.before |= {name for name in slopes if program.definition[name].reads <= self.before}
         self.groups = self._groups()
         self.group_of = {target: group for group in self.groups for target in group.steps}
         self.readers: dict[str, list[Equation]] = {}
@@ -120,7 +132,7 @@ class _Parts:
 
     def run(self) -> Program:
         """The program in parts."""
-        while self._one_more():
+        while self._one_more() or self._one_less():
             pass
         self.kept = {name for group in self.groups for name in group.along if self._is_kept(name, group)}
         self.names = {id(group): self._split(group) for group in self.groups}
@@ -166,7 +178,9 @@ class _Parts:
             is_forward = part.equations[0].target in self.before
             read = self._read_for(part.equations)
             parts = replace(number, of_parts=part.carried[0])
-            group = _Group(part.axis, parts, inside, part.carried, is_forward, dict(part.steps), along)
+            group = _Group(
+                part.axis, parts, inside, part.carried, is_forward, part.back, dict(part.steps), along
+            )
             if not is_forward:
                 possible = (g for g in found if g.is_forward and read & g.along.keys())
                 group.again = tuple(g for g in possible if self._are_own_steps(group, g.along))
@@ -204,6 +218,32 @@ class _Parts:
             return True
         del group.steps[equation.target], self.group_of[equation.target]
         group.along.pop(equation.target, None)
+        return False
+
+    def _one_less(self) -> bool:
+        """Compute two recurrences in the same parts, where one reads the other at its own steps."""
+        for first, second in combinations(self.groups, 2):
+            goes_alike = (first.is_forward, first.is_back) == (second.is_forward, second.is_back)
+            reads = set[str]().union(*(self.program.definition[target].reads for target in second.steps))
+            reads_it = first.whole.fits(second.whole) and bool(reads & first.along.keys())
+            if goes_alike and reads_it and self._join(first, second):
+                return True
+        return False
+
+    def _join(self, first: _Group, second: _Group) -> bool:
+        """Put one group in the place of two, if all in it still reads its own steps, and is one loop."""
+        joined, groups = first.joined(second), self.groups
+        again = [group.again for group in groups]
+        self.groups = [joined if group is first else group for group in groups if group is not second]
+        for group in self.groups:
+            group.again = tuple(dict.fromkeys(joined if s in (first, second) else s for s in group.again))
+        self.group_of |= dict.fromkeys(joined.steps, joined)
+        if self._reads_own_steps(joined) and self._is_one_loop(joined):
+            return True
+        self.groups = groups
+        for group, sources in zip(groups, again, strict=True):
+            group.again = sources
+            self.group_of |= dict.fromkeys(group.steps, group)
         return False
 
     def _feeding(self, equation: Equation) -> Iterator[tuple[_Group, sp.Symbol]]:

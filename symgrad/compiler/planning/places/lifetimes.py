@@ -70,7 +70,7 @@ def buffers_of(plan: Plan) -> list[Buffer]:
                 handed_over.add(giver)
                 owned[name] = owned.pop(giver)
                 owned[name].names.append(name)
-                owned[name].last = last
+                owned[name].last = max(owned[name].last, last)  # a row may be made again in a later step
             else:
                 owned[name] = Buffer(*size_of(plan.axes_in_memory(name)), number, last, [name])
                 found.append(owned[name])

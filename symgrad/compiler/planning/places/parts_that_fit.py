@@ -1,4 +1,4 @@
-"""Recurrences in as few parts as let a step of training work in so much memory."""
+"""In how few parts recurrences let a step of training work in so much memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _MEGABYTE = 10**6
 
 
-def in_parts_that_fit(
+def parts_that_fit(
     program: Program, model: Model, asked: StepsAtOnce, plan_of: Callable[[Program], Plan]
-) -> Program:
-    """The program whole, or in 2, 4, 8 parts and so on, the first whose plan keeps to the memory asked for.
+) -> int:
+    """Of 1, 2, 4, 8 parts and so on the first number whose plan keeps to the memory asked for.
 
     Raises:
         SpecError: none does, or only the data say how much a step needs.
@@ -37,17 +37,17 @@ def in_parts_that_fit(
     steps = max(program.tensor[name].axes[c.along].size or 1 for name, c in program.carried.items())
     needed, number = [], 1
     while number < 2 * steps:
-        found = _in_parts(program, number)
-        plan = plan_of(found)
+        plan = plan_of(in_parts(program, number))
         sizes = plan.program.all_sizes({model.batch_axis: rows})
         needed.append(memory_use(plan, model.spec.dtype).workspace.of(sizes))
         if needed[-1] <= limit:
-            return found
+            return number
         number *= 2
     least = ceil(100 * min(needed) / _MEGABYTE) / 100
     problem = f"a step of {rows} rows works in {least:g} megabytes at least"
     raise SpecError(problem, at=asked.at, remedy="ask for as much, or for a smaller batch_size")
 
 
-def _in_parts(program: Program, number: int) -> Program:
+def in_parts(program: Program, number: int) -> Program:
+    """The program whose recurrences are computed in so many parts."""
     return program if number == 1 else with_parts(program, lambda axis: -(-(axis.size or 1) // number))
