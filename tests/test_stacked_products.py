@@ -77,8 +77,8 @@ HEADS = {
 @pytest.mark.parametrize(
     ("order", "scores"),
     [
-        ("h,i,d", "gemm(1, Q[n, i], K[n, i].T, 0, S[i])"),
-        ("i,h,d", "gemm(1, Q[n, :, i], K[n, :, i].T, 0, S[i])"),
+        ("h,i,d", "gemm(1, Q[n, h], K[n, h].T, 0, S[h])"),
+        ("i,h,d", "gemm(1, Q[n, :, h], K[n, :, h].T, 0, S[h])"),
     ],
 )
 def test_attention_is_products_whatever_the_order_of_its_axes(order, scores):
