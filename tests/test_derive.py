@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 import symgrad
 from symgrad.cli import main
-from symgrad.errors import SpecError
+from symgrad.errors import SpecError, SpecWarning
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -149,6 +149,22 @@ def test_a_module_computes_what_its_spec_says_of_them(name: str) -> None:
     found = identity_of(model, stages_of(model.spec).text)
     assert found.state == "identical", found
     assert not found.left
+
+
+def test_growth_of_one_exponential_over_another_is_not_compared() -> None:
+    """Exponents of both are infinite: their difference is no number, and nothing can be told from it."""
+    spec = spec_of(
+        {"y": "softmax(x @ W)", "s[n]": "d(y[n,2], y[n,3], y[n,3])**2"},
+        "mean(log(1 + y**2))",
+        inputs={"x": ["N", 4]},
+        parameters={"W": [4, 4]},
+        targets={},
+        outputs=["s"],
+        derive=["hvp"],
+    )
+    with pytest.warns(SpecWarning, match="does not depend on it"):
+        text = stages_of(read(spec)).text
+    assert identity_of(expand(read(spec)), text).state == "identical"
 
 
 def _slopes(model: Any, point: ExactPoint, by: float, along: dict[str, Array]) -> dict[str, Array]:

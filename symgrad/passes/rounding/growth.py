@@ -58,13 +58,17 @@ class Growth:
         return _largest(parts)
 
     def _powers_of_product(self, expr: sp.Expr) -> Powers:
-        """Less those of what it divides by, where they are known to be no less."""
+        """Less those of what it divides by, where they are known to be no less.
+
+        Of one exponential over another it is not known which is greater.
+        """
         total: Powers = {}
         for factor in sp.Mul.make_args(expr):
             base, exponent = factor.args if _has_fixed_power(factor) else (factor, sp.Integer(1))
             if exponent.is_positive or self._is_steady(base):
                 for entry, power in self.of(base).items():
-                    total[entry] = total.get(entry, 0) + exponent * power
+                    both = total.get(entry, 0), exponent * power
+                    total[entry] = sp.oo if sp.oo in both else sum(both)
         return {entry: power for entry, power in total.items() if power > 0}
 
     def _is_steady(self, expr: sp.Expr) -> bool:
