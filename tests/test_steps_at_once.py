@@ -146,8 +146,8 @@ DERIVED = {
     "hvp": "hvp",
     "gauss_newton(h)": "gauss_newton",
     "per_sample": "per_sample_grad",
-    "hessian(U)": "hessian_U",
-    "jacobian(z, x)": "jacobian_z_x",
+    "hessian(U)": "hessian",
+    "jacobian(z, U)": "jacobian",
 }
 
 
