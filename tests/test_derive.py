@@ -17,6 +17,7 @@ from symgrad.errors import SpecError, SpecWarning
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.spec.reading.derive_block import with_derivatives
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.further_meaning import direction, expected_further
@@ -149,6 +150,18 @@ def test_a_module_computes_what_its_spec_says_of_them(name: str) -> None:
     found = identity_of(model, stages_of(model.spec).text)
     assert found.state == "identical", found
     assert not found.left
+
+
+def test_gradients_by_inputs_are_asked_for_in_either_place() -> None:
+    spec = {**NETWORK, "inputs": {"x": ["N", 3], "c": {"axes": ["N"], "classes": 2}}}
+    spec["equations"] = {"h": "dense(x, 4) + embedding(c, 4)", "y": "dense(h, 2)"}
+    by_gradients = read({**spec, "derive": ["hvp"], "gradients": ["x", "h"]})
+    by_derive = read({**spec, "derive": ["hvp", "input_gradient", "input_gradient(h)"]})
+    by_call = with_derivatives(
+        read({**spec, "derive": ["hvp"]}), ["input_gradient(x)", "input_gradient(x, h)"]
+    )
+    texts = {stages_of(asked).text.replace(asked.sha256, "") for asked in (by_gradients, by_derive, by_call)}
+    assert len(texts) == 1
 
 
 def test_growth_of_one_exponential_over_another_is_not_compared() -> None:
@@ -367,7 +380,10 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "would both be the function 'jacobian_a_by_b_by_c'",
     ),
-    "another word": ({"derive": ["input_gradient(x)"]}, "gradients: [x]"),
+    "another word": ({"derive": ["grad(x)"]}, "gradients: [x]"),
+    "asked for twice": ({"gradients": ["x"], "derive": ["input_gradient(x)"]}, "'x' is asked for twice"),
+    "of no name": ({"derive": ["input_gradient(2 * x)"]}, "write input_gradient(x)"),
+    "of nothing known": ({"derive": ["input_gradient(q)"]}, "'q'"),
     "no loss": ({"loss": None, "targets": {}}, "needs a loss"),
     "no equation": ({"derive": ["gauss_newton(q)"]}, "'q' is no equation"),
     "beside": ({"derive": ["gauss_newton(h)"]}, "beside h"),

@@ -21,6 +21,7 @@ from symgrad.errors import (
 )
 from symgrad.ranks.group_of_ranks import ALONE, RankGroup
 from symgrad.spec.reader import source_of
+from symgrad.spec.reading.derive_block import INPUT_GRADIENT
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.dataset.data import Dataset
 from symgrad.training.dataset.resampled_points import resampled, resamples
@@ -348,7 +349,7 @@ def _orders(
         metrics=plan.metrics,
         log=log,
         every=trainer.steps.every,
-        derive=[str(asked) for asked in spec.derive],
+        derive=[*map(str, spec.derive), *(f"{INPUT_GRADIENT}({name})" for name in spec.gradients)],
         ranks=trainer.ranks.count,
     )
 

@@ -30,8 +30,10 @@ _TAKES: Mapping[str, tuple[int | Literal["any"], str]] = {
 _SEVERAL = ("jacobian", "hessian")
 """Kinds of which a module may have several, of other tensors."""
 
+INPUT_GRADIENT = "input_gradient"
+"""Asks for what `gradients` does: `input_gradient(x)`; alone, for the gradient by every input of numbers."""
+
 _OTHER_WORDS = {
-    "input_gradient": "gradients: [x] gives the derivatives of the loss by inputs and equations",
     "gradient": "loss_and_grad gives the gradient, and gradients: [x] that by inputs and equations",
     "grad": "loss_and_grad gives the gradient, and gradients: [x] that by inputs and equations",
     "per_sample_grad": "write per_sample",
@@ -40,8 +42,8 @@ _OTHER_WORDS = {
 }
 
 
-def further_derivatives(texts: Sequence[str], document: Document) -> tuple[FurtherDerivative, ...]:
-    """The derivatives that a spec asks for.
+def with_derive_block(spec: Spec, texts: Sequence[str], document: Document) -> Spec:
+    """The spec with the derivatives that its derive block asks for.
 
     Raises:
         SpecError: an unknown kind, one that stands twice, or a call that does not name what it should.
@@ -49,13 +51,20 @@ def further_derivatives(texts: Sequence[str], document: Document) -> tuple[Furth
     found: dict[str, FurtherDerivative] = {}
     for number, text in enumerate(texts):
         call = call_at(document, ("derive", number), text, "a further derivative", "hvp or jacobian(y, x)")
+        if call.function == INPUT_GRADIENT:
+            named = _inputs_named(spec, call)
+            if repeated := next((name for name in named if name in spec.gradients), None):
+                problem = f"the gradient by '{repeated}' is asked for twice"
+                raise SpecError(problem, at=call.at, remedy="name it once, here or in gradients")
+            spec = _with_gradients(spec, named, call.at)
+            continue
         asked = _derivative(call)
         key = _key(asked)
         if key in found:
             problem, remedy = f"'{key}' stands twice in derive", "a module has one function of a name"
             raise SpecError(problem, at=asked.at, remedy=remedy)
         found[key] = asked
-    return _with_functions(found.values())
+    return replace(spec, derive=_with_functions(found.values()))
 
 
 def with_derivatives(spec: Spec, texts: str | Sequence[str]) -> Spec:
@@ -71,21 +80,47 @@ def with_derivatives(spec: Spec, texts: str | Sequence[str]) -> Spec:
         call = Call(node.id, (), (), node.at) if isinstance(node, Name) else node
         if not isinstance(call, Call):
             raise SpecError(f"'{text}' is no derivative", at=at, remedy="write hvp or 'jacobian(y, x)'")
+        if call.function == INPUT_GRADIENT:
+            new = [name for name in _inputs_named(spec, call) if name not in spec.gradients]
+            spec = _with_gradients(spec, new, call.at)
+            continue
         asked = _derivative(call)
         found.setdefault(_key(asked), asked)
     return replace(spec, derive=_with_functions(found.values()))
 
 
+def _inputs_named(spec: Spec, call: Call) -> list[str]:
+    """What `input_gradient` names; without names, every input of numbers."""
+    names = _names(call)
+    if names is None:
+        raise SpecError(
+            f"'{INPUT_GRADIENT}' does not take this", at=call.at, remedy=f"write {INPUT_GRADIENT}(x)"
+        )
+    return [*names] or [tensor.name for tensor in spec.inputs if tensor.classes is None]
+
+
+def _with_gradients(spec: Spec, names: Sequence[str], at: Position) -> Spec:
+    places = tuple(("gradients", name, at) for name in names)
+    return replace(spec, gradients=(*spec.gradients, *names), places=(*spec.places, *places))
+
+
+def _names(call: Call) -> tuple[str, ...] | None:
+    """The arguments of a call, where they are different names."""
+    names = tuple(argument.id for argument in call.arguments if isinstance(argument, Name))
+    is_named = len({*names}) == len(call.arguments) and not call.keywords
+    return names if is_named else None
+
+
 def _derivative(call: Call) -> FurtherDerivative:
     kinds = get_args(FurtherKind)
     if call.function not in kinds:
-        remedy = _OTHER_WORDS.get(call.function) or did_you_mean(call.function, kinds)
+        known = (*kinds, INPUT_GRADIENT)
+        remedy = _OTHER_WORDS.get(call.function) or did_you_mean(call.function, known)
         problem = f"'{call.function}' is no derivative that derive knows"
-        raise SpecError(problem, at=call.at, remedy=remedy or f"expected one of {', '.join(kinds)}")
+        raise SpecError(problem, at=call.at, remedy=remedy or f"expected one of {', '.join(known)}")
     count, example = _TAKES[call.function]
-    names = tuple(a.id for a in call.arguments if isinstance(a, Name))
-    is_named = len(names) == len(call.arguments) and not call.keywords and len({*names}) == len(names)
-    if not is_named or count not in ("any", len(names)):
+    names = _names(call)
+    if names is None or count not in ("any", len(names)):
         raise SpecError(f"'{call.function}' does not take this", at=call.at, remedy=f"write {example}")
     kind = cast("FurtherKind", call.function)
     return FurtherDerivative(kind, names, FURTHER_FUNCTIONS[kind], call.at)

@@ -30,7 +30,7 @@ from symgrad.spec.model import (
 )
 from symgrad.spec.reading.constant_block import constant_specs
 from symgrad.spec.reading.declarations import check_declarations
-from symgrad.spec.reading.derive_block import further_derivatives
+from symgrad.spec.reading.derive_block import with_derive_block
 from symgrad.spec.reading.equations.equation_texts import equations_at, equations_in
 from symgrad.spec.reading.equations.network_block import networks_at
 from symgrad.spec.reading.equations.recurrence_starts import starts_in
@@ -77,7 +77,6 @@ def build(block: SpecBlock, document: Document) -> Spec:
         outputs=names_at(document, ("outputs",), block.outputs),
         loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
         gradients=names_at(document, ("gradients",), block.gradients),
-        derive=further_derivatives(block.derive, document),
         manual=equations_in(("manual",), block.manual, document),
         train=train_spec(block, document),
         sha256=document.sha256,
@@ -94,6 +93,7 @@ def build(block: SpecBlock, document: Document) -> Spec:
             *(("train", n, document.place(("train", n)).value) for n in block.train.model_fields_set),
         ),
     )
+    spec = with_derive_block(spec, block.derive, document)
     check_declarations(spec, _axes_named(block, document), repeated_names(block.equations or {}, document))
     return _with_known_numbers(with_needed(spec))
 
