@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import by_rows, interpreted, judged, written
+from planting import planted
 
 from symgrad.api import derive
 from symgrad.compiler.loading.load import double_precision_twin, load
@@ -73,14 +74,14 @@ def test_training_leaves_them_as_they_are(tmp_path: Path) -> None:
 FAULTS = {
     "a number": ("[0.1, 2.0, -3.0]", "[0.1, 2.0, -3.1]", "forward"),
     "a sign": ("+ c1", "- c1", "forward"),
-    "a factor": ("np.square(z[j, i])", "np.square(z[j, i]) * c1", "forward"),
+    "a factor": ("np.square(z[{i}, {n}])", "np.square(z[{i}, {n}]) * c1", "forward"),
 }
 
 
 BY_ROWS = {
     "a number": FAULTS["a number"],
-    "a sign": ("+ shift[j]", "- shift[j]", "forward"),
-    "a factor": ("np.square(z[i, j])", "np.square(z[i, j]) * shift[j]", "forward"),
+    "a sign": ("+ shift[{i}]", "- shift[{i}]", "forward"),
+    "a factor": ("np.square(z[{n}, {i}])", "np.square(z[{n}, {i}]) * shift[{i}]", "forward"),
 }
 
 
@@ -93,12 +94,10 @@ def test_the_judge_knows_them_from_the_spec(
 ) -> None:
     before, after, guilty = faults[fault]
 
-    def edit(text: str) -> str:
-        assert before in text
-        return text.replace(before, after)
-
     with surroundings():
-        report = judged({**SPEC, "dtype": "float64"}, tmp_path, edit, compiled=False)
+        report = judged(
+            {**SPEC, "dtype": "float64"}, tmp_path, lambda text: planted(text, before, after), compiled=False
+        )
     assert guilty in {c.name for c in report.checks if c.verdict == "fail"}
 
 

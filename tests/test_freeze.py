@@ -105,7 +105,7 @@ FAULTS = {
     "one entry too many": ("view(theta, 12, (20,)), view(grad", "view(theta, 11, (20,)), view(grad"),
     "another's state": ("view(v, 20, (10,))", "view(v, 10, (10,))"),
     "a lost gradient": ("            dW3[i, j] = acc_dW3", "            dW3[i, j] = 0"),
-    "nothing ahead": ("ahead[:] = theta", "ahead[:] = 0"),
+    "nothing ahead": ("ahead[:] = theta\n    _look_ahead_part", "ahead[:] = 0\n    _look_ahead_part"),
 }
 HARD = spec_of(["W1", "b2"], optimizer="nesterov(weight_decay=0.1)", clip_norm=0.5)
 

@@ -21,7 +21,7 @@ from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.training.training_step import step_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from symgrad.verifier.text_identity import Identity
@@ -140,10 +140,21 @@ EVERY = 6
 """One of so many faults is planted."""
 
 
+def reached(functions: Mapping[str, ast.FunctionDef], name: str) -> set[str]:
+    """The functions that one asks for, it among them."""
+    asked = {node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)}
+    others = {other: function for other, function in functions.items() if other != name}
+    return {name}.union(*(reached(others, other) for other in asked & others.keys()))
+
+
 def faults(text: str) -> Iterator[Fault]:
-    """Changes in the functions of a step, but for the last entry in place of the only one: -1 for 0."""
-    for function in ast.parse(text).body:
-        if isinstance(function, ast.FunctionDef) and function.name in STEP:
+    """Changes in the functions of a step of one process, but for the last entry in place of the only one: -1
+    for 0. Ranks that share a step have a rule of their own where one part of the parameters asks for others.
+    """
+    functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    of_step = reached(functions, "_step") | reached(functions, "_first_states")
+    for function in functions.values():
+        if function.name in STEP and function.name in of_step:
             for place, node in enumerate(ast.walk(function)):
                 if not isinstance(node, ast.Constant) or node.value != 0:
                     yield from (Fault(function, place, change) for change in range(len(changes(node))))

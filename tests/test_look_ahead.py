@@ -108,7 +108,7 @@ def test_the_judge_catches_a_wrong_point(fault, tmp_path):
     before, after = FAULTS[fault]
 
     def planted(text: str) -> str:
-        assert text.count(before) == (1 if "ahead[n]" in before else 2)  # a step, and a share of one
+        assert before in text
         return text.replace(before, after)
 
     spec = spec_with("nesterov(0.05, 0.8)")

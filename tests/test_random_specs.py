@@ -18,6 +18,7 @@ from fuzz.gradients import has_large_exponent
 from fuzz.judge import judge
 from fuzz.modules import Checked, OutOfBoundsError
 from fuzz.shrink import smaller_formulas
+from planting import planted
 from seeds import SEED
 
 import symgrad.pipeline
@@ -27,7 +28,7 @@ DRAWN = {
     "scalars": 16, "tensors": 16, "indexed": 16, "chain": 6, "graph": 4, "sequence": 4, "optimizer": 12,
     "free_axes": 4, "layered": 3, "repeated": 2, "kinks": 16, "extremes": 8, "magnitudes": 16,
     "derivatives": 4, "derived": 4, "recurrent": 2, "whole_steps": 3, "lengths": 3, "called_networks": 6,
-    "slope_networks": 3, "modes": 3, "chance": 3, "shared": 4,
+    "slope_networks": 1, "modes": 3, "chance": 3, "shared": 4,
 }  # fmt: skip
 """How many specs of each kind; two seconds are needed for each kind."""
 ENOUGH = 600.0
@@ -136,9 +137,7 @@ def test_a_slope_lost_far_out_is_found(monkeypatch):
     spec |= {"loss": "sum(f)", "gradients": ["x"]}
     assert judge(spec, Random(0)).kind == "right"
     text = symgrad.pipeline.module_text(read(spec))
-    edited = text.replace("f_slope[i] = sigmoid_slope(x[i])", "f_slope[i] = f[i] * (1 - f[i])")
-    edited = edited.replace("dx[i] = sigmoid_slope(x[i])", "dx[i] = sigmoid(x[i]) * (1 - sigmoid(x[i]))")
-    assert edited != text
+    edited = planted(text, "f_slope[{i}] = sigmoid_slope(x[{i}])", "f_slope[{i}] = f[{i}] * (1 - f[{i}])")
     monkeypatch.setattr("fuzz.gradients.module_text", lambda _: edited)
     assert judge(spec, Random(0)).kind == "lost slope"
 
