@@ -16,7 +16,13 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.identity.module_text import parse
-from symgrad.verifier.static.size_polynomials import is_never_negative, new_symbol, whole, witness
+from symgrad.verifier.static.size_polynomials import (
+    is_never_negative,
+    new_symbol,
+    rounded_down,
+    whole,
+    witness,
+)
 from symgrad.verifier.static.subscripts import Findings, subscript_findings
 
 SMALL = {
@@ -175,3 +181,24 @@ def test_polynomials_against_all_values_in_a_small_box():
         if found is not None:
             assert size.at(found) < 0
             assert not is_never_negative(size)
+
+
+def test_quotients_are_bounded_as_rounded_down() -> None:
+    """(T + 1)//2 - 1 is never negative, nor is what its square is multiplied by; random ones lie as told."""
+    T, b = new_symbol("T", lows=(whole(1),)), new_symbol("b", lows=(whole(1),))
+    half = rounded_down(T + whole(1), whole(2)) - whole(1)
+    assert is_never_negative(T * b + half * half * b)
+    assert not is_never_negative(T * b - half * half * b)
+    rng, told = np.random.default_rng(SEED), 0
+    for _ in range(300):
+        c, by = rng.integers(-4, 5, 6).tolist(), int(rng.integers(2, 5))
+        low, times, add = (int(n) for n in rng.integers(0, 4, 3))
+        n = new_symbol("n", lows=(whole(low),))
+        q = rounded_down(whole(times) * n + whole(add - 2), whole(by))
+        size = whole(c[0]) * q * q + whole(c[1]) * q * n + whole(c[2]) * q + whole(c[3]) * n + whole(c[4])
+        told += is_never_negative(size)
+        for at in range(low, low + 12):
+            of = (times * at + add - 2) // by
+            value = c[0] * of * of + c[1] * of * at + c[2] * of + c[3] * at + c[4]
+            assert value >= 0 or not is_never_negative(size), (size, at)
+    assert told > 5

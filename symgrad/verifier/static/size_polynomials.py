@@ -9,6 +9,7 @@ the box of symbols are tried: one where it is negative is a witness.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -149,13 +150,29 @@ def rounded_down(size: Size, divisor: Size) -> Size | None:
     by = divisor.number
     if by is None or by < 1:
         return None
-    return _quotient_symbol(size, by)
+    least = _least(size)
+    if least is None:
+        return _quotient_symbol(size, by, ())
+    before = least // by
+    return _quotient_symbol(size - whole(before * by), by, (whole(0),)) + whole(before)
+
+
+def _least(size: Size) -> int | None:
+    """A number that it never falls below; None where that asks for more than where its symbols begin."""
+    found = 0
+    for factors, count in size.terms:
+        known = [[low.number for low in symbol.lows if low.number is not None] for symbol in factors]
+        least = [max(numbers, default=-1) for numbers in known]
+        if (factors and count < 0) or any(number < 0 for number in least):
+            return None
+        found += math.prod(least, start=count)
+    return found
 
 
 @lru_cache(4096)
-def _quotient_symbol(size: Size, by: int) -> Size:
+def _quotient_symbol(size: Size, by: int, lows: tuple[Size, ...]) -> Size:
     """The one symbol of a quotient, wherever a text forms it again."""
-    symbol = BoundedSymbol(f"({size})//{by}", next(_COUNT), (), (), (), (size, by))
+    symbol = BoundedSymbol(f"({size})//{by}", next(_COUNT), lows, (), (), (size, by))
     return Size(frozenset({((symbol,), 1)}))
 
 
@@ -171,8 +188,8 @@ def _is_shown(size: Size) -> bool:
         return number >= 0
     *_, last = symbols = size.symbols()
     slope, rest = _split(size, last)
-    if last.quotient is not None:
-        return _is_shown_of_quotient(slope, rest, *last.quotient)
+    if last.quotient is not None and _is_shown_of_quotient(slope, rest, *last.quotient):
+        return True
     ends = last.lows if _is_shown(slope) else last.highs if _is_shown(-slope) else ()
     return any(_is_shown(rest + slope * end) for end in ends) or any(
         _is_shown_of_each(size, symbol) for symbol in symbols if symbol.choices
