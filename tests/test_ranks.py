@@ -72,6 +72,9 @@ def test_the_command_trains_on_ranks_and_says_everything_once(tmp_path: Path) ->
     assert f"{spec.name}:7:" in errors
     assert "remedy" not in errors
     assert "prterun" not in errors
+    _, errors = said(tmp_path, *how, "--ranks", "20000", status=2)
+    assert "--ranks 20,000 on this machine" in errors
+    assert "expected at most" in errors
     spec.write_text("layers: [dense(1)]")
     _, errors = said(tmp_path, spec, "--ranks", "2", status=2)
     assert errors.count("error:") == 1

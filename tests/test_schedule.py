@@ -30,7 +30,7 @@ def planned(name: str, layout: str) -> Plan:
         return staged(name, optimizer).plan
 
 
-@pytest.fixture(scope="module", params=one_in(2, TRIED))
+@pytest.fixture(scope="module", params=one_in(4, TRIED))
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

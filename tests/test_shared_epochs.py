@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import interpreted, written
+from seeds import one_in
 from thread_ranks import on_ranks
 
 from symgrad.spec import library
@@ -77,7 +78,7 @@ def trained(
     return np.copy(module.flatten(params)), *map(np.copy, state), np.array(losses)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", one_in(2, CASES))
 def test_ranks_make_the_steps_of_one(name: str, tmp_path: Path) -> None:
     module = interpreted(written(CASES[name], tmp_path))
     one = trained(module)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from symgrad import api
+from symgrad.benchmark.machine_limits import usable_cores
 from symgrad.cli.actions import demand_target, write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, exit_code_of, show_error, warnings_shown
 from symgrad.cli.group import ARGUMENTS
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Monitor, Spec
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
+
+MOST_RANKS_OF_A_CORE = 16
+"""More processes take each other's time and memory."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,10 @@ def _as_rank(comm: Any, spec_file: Path | None, options: TrainOptions) -> int:
 
 def _on_ranks(ranks: int, spec_file: Path | None, options: TrainOptions) -> int:
     """Train on ranks of this machine, with the same arguments."""
+    most = MOST_RANKS_OF_A_CORE * usable_cores()
+    if ranks > most:
+        problem = f"--ranks {ranks:,} on this machine, which has {usable_cores()} cores for them"
+        raise click.UsageError(f"{problem}; expected at most {most}, or mpiexec over several machines")
     status = run_on_ranks(click.get_current_context().meta[ARGUMENTS], ranks, 60 + options.rank_timeout)
     if status is None:
         run = options.resume or options.out or Path("runs") / api.read(str(spec_file)).name
