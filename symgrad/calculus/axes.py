@@ -7,6 +7,7 @@ or for all from a least one on: then a module asks for data that are so long.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
@@ -144,8 +145,9 @@ def letters(
 
 
 def _unused_letter(axis: Axis, taken: Collection[str]) -> str:
-    possible = FREE_LETTERS if axis.is_free else LETTERS
-    return next((c for c in possible if c not in taken), f"i{len(taken)}")
+    numbered = (f"i{number}" for number in count(1))
+    possible = chain(FREE_LETTERS if axis.is_free else LETTERS, numbered)
+    return next(name for name in possible if name not in taken)
 
 
 def span(

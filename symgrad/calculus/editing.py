@@ -63,7 +63,7 @@ class ProgramEditor:
 
     def record(self, rule: str, equation: Equation, before: sp.Expr, after: sp.Expr) -> None:
         """Note that a rule was applied in an equation."""
-        names = letters_of(equation)
+        names = letters_of(equation, {*self.before.names, *self.tensors})
         told = (with_indices(expr, names) for expr in (before, after))
         self.rewrites.append(Rewrite(rule, equation.target, *told))
 

@@ -14,7 +14,7 @@ from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from symgrad.spec.language.sizes.size_forms import SizeForm, Whole
     from symgrad.spec.model import NextValue
@@ -322,8 +322,13 @@ class Program:
 
     @cached_property
     def size_names(self) -> frozenset[str]:
-        """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
+        """The names of the free axes, which stand for their sizes in formulas."""
         return frozenset(str(axis.name) for axis in self.free_axes)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What formulas call tensors and sizes: no index that a reader sees bears one of these names."""
+        return frozenset((*self.size_names, *self.tensor))
 
     def of_kind(self, kind: Kind) -> tuple[Tensor, ...]:
         return tuple(t for t in self.tensors if t.kind == kind)
@@ -476,15 +481,22 @@ def canonical(equation: Equation) -> Equation:
     return _called(equation, {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)})
 
 
-def as_read(equation: Equation) -> Equation:
-    """The same equation with the indices that a reader knows: those of the user's formulas."""
-    return _called(equation, letters_of(equation))
+def as_read(equation: Equation, taken: Collection[str]) -> Equation:
+    """The same equation with the indices that a reader knows: those of the user's formulas, none `taken`."""
+    return _called(equation, letters_of(equation, taken))
 
 
-def letters_of(equation: Equation) -> dict[sp.Symbol, sp.Symbol]:
-    """What a reader knows the indices of an equation by."""
-    indices = letters([loop.axis for loop in equation.loops], ())
+def letters_of(equation: Equation, taken: Collection[str]) -> dict[sp.Symbol, sp.Symbol]:
+    """What a reader knows the indices of an equation by, none of the `taken` names."""
+    indices = letters([loop.axis for loop in equation.loops], taken)
     return {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
+
+
+def letters_in(program: Program) -> frozenset[str]:
+    """What formulas call the indices along the axes of a program."""
+    of_tensors = (axis for tensor in program.tensors for axis in tensor.axes)
+    of_loops = (loop.axis for equation in program.equations for loop in equation.loops)
+    return frozenset(axis.letter for axis in (*of_tensors, *of_loops))
 
 
 def _called(equation: Equation, names: Mapping[sp.Symbol, sp.Symbol]) -> Equation:

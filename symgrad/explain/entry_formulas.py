@@ -35,12 +35,12 @@ class EntryFormulas:
     """What the entries of a program's tensors are; tensors in `hidden` are always written out."""
 
     def __init__(self, program: Program, hidden: Collection[str]) -> None:
-        self.program, self.hidden, self.sizes = program, hidden, program.size_names
+        self.program, self.hidden, self.names = program, hidden, program.names
         self.known: dict[tuple[Entry, Taken], sp.Expr | None] = {}
 
     def definition(self, entry: Entry) -> sp.Expr:
         """The right side of the entry's equation."""
-        return self._definition(entry, self.sizes)
+        return self._definition(entry, self.names)
 
     def _definition(self, entry: Entry, taken: Taken) -> sp.Expr:
         body, names = self._body(entry, taken)
@@ -52,7 +52,7 @@ class EntryFormulas:
 
         What an entry is made of is kept, so those near the loss are best asked for first.
         """
-        found = self._written_out(entry, self.sizes, 0)
+        found = self._written_out(entry, self.names, 0)
         return with_signs_taken_out(with_factors_taken_out(found)) if found is not None else None
 
     def _written_out(self, entry: Entry, taken: Taken, depth: int) -> sp.Expr | None:

@@ -76,7 +76,6 @@ class _ScalarRules:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.formulas = EntryFormulas(program, hidden_tensors(program))
-        self.sizes = program.size_names
         self.gradient_of = {g.of: g.name for g in program.gradients}
 
     def run(self, wanted: Sequence[str]) -> ScalarRules:
@@ -109,7 +108,7 @@ class _ScalarRules:
     def _entry(self, tensor: Tensor, place: Place) -> Entry:
         """The entry at a place, with letters for what the place leaves open."""
         open_axes = [axis for axis, number in zip(tensor.axes, place, strict=True) if number is None]
-        names = iter(letters(open_axes, self.sizes))
+        names = iter(letters(open_axes, self.program.names))
         return Entry(tensor.name, [next(names) if number is None else sp.Integer(number) for number in place])
 
     def _formula(self, entry: Entry) -> EntryFormula:

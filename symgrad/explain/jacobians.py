@@ -83,7 +83,7 @@ def local_jacobians(program: Program, derived: Callable[[Program], Program]) -> 
 
 def _of_block(block: NetworkBlock) -> BlockJacobians:
     program = block.program
-    of = Entry(block.name, letters(program.tensor[block.name].axes, program.size_names))
+    of = Entry(block.name, letters(program.tensor[block.name].axes, program.names))
     found, too_long = [], []
     for tensor in block.reads:
         jacobian = jacobian_between(program, of, tensor)
@@ -103,7 +103,7 @@ def jacobian_between(
     """
     if _number_of_paths(program, of.tensor, tensor.name) > most_paths:
         return None
-    names = {*map(str, of.indices), *program.size_names, *taken}
+    names = {*map(str, of.indices), *program.names, *taken}
     by = Entry(tensor.name, letters(tensor.axes, names))
     names |= set(map(str, by.indices))
     through = frozenset(depending_on(program, [tensor.name]))

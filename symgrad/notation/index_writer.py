@@ -26,11 +26,11 @@ class IndexWriter(ScalarWriter):
 
     def __init__(self, program: Program, hidden: Collection[str] = (), convention: Convention = ROWS) -> None:
         super().__init__(program, hidden, convention)
-        self.taken: set[str] = set()
+        self.taken = {*program.names}
 
     def equation(self, equation: Equation) -> Formula:
         """The whole equation; with `+=` it holds for every value of every index in it."""
-        equation = as_read(equation)
+        equation = as_read(equation, self.program.names)
         left = self._indexed(Entry(equation.target, equation.indices))
         if equation.scatters:
             return ts.Relation(left, "+=", self.right_side(equation))

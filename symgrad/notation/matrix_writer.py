@@ -55,7 +55,8 @@ class MatrixWriter(ScalarWriter):
         Raises:
             NoMatrixFormError: only the index form can say it.
         """
-        equation = merged_sums(as_read(equation), self.program, self.hidden)
+        equation = as_read(equation, self.program.names)
+        equation = merged_sums(equation, self.program, self.hidden)
         self.leading = (equation.target,)
         written = self._written(equation)
         return fraction_first(written) if self.in_columns else written

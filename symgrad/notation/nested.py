@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.axes import letters
-from symgrad.calculus.program import Equation, Loop, Program, as_read
+from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, indices_in
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def merged_sums(equation: Equation, program: Program, hidden: Collection[str]) -
     definition = program.definition[body.tensor]
     if definition.reduction != "sum" or definition.scatters:
         return equation
-    inner = instance(definition, body.indices, {str(loop.index) for loop in equation.loops})
+    taken = {*program.names, *(str(loop.index) for loop in equation.loops)}
+    inner = instance(definition, body.indices, taken)
     merged = replace(equation, loops=(*equation.loops, *inner.loops), body=factor * inner.body)
-    return merged_sums(as_read(merged), program, hidden)
+    return merged_sums(merged, program, hidden)

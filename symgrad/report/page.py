@@ -122,7 +122,7 @@ def _of_matrices(derived: Derived) -> tuple[str, ...]:
     else:
         lines = (LEGEND[0], *COLUMNS_LEGEND, *([STACKS_LEGEND] if has_stacks else []), *LEGEND[2:])
     named = [axis for axis in derived.program.free_axes if axis.name == derived.stages.model.batch_axis]
-    rows = str(letters(named[:1], ())[0]) if named else "n"
+    rows = str(letters(named[:1], derived.program.names)[0]) if named else "n"
     return tuple(line.format(rows=rows) for line in lines)
 
 

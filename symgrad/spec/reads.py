@@ -7,9 +7,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.builtins import STOP_GRADIENT, UNIFORM, is_derivative
+from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.sizes.whole_numbers import tensors_measured
 from symgrad.spec.language.syntax import Call, Number
 from symgrad.spec.language.trees import calls, names_in, replaced, values_in
+from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 def read_by(formula: Node, inside: Mapping[str, set[str]]) -> set[str]:
     """The names a formula reads, those in the functions that it calls too."""
     return values_in(formula).union(*(inside.get(call.function, ()) for call in calls(formula)))
+
+
+def indices_of(equation: EquationSpec) -> set[str]:
+    """The names of the indices of an equation, and of those that its reductions run over."""
+    bound = (bound_names(call) for call in calls(equation.formula) if call.function in REDUCTIONS)
+    return set(equation.index_names).union(*bound)
 
 
 def read_inside(functions: Iterable[FunctionSpec]) -> dict[str, set[str]]:

@@ -133,7 +133,7 @@ def _form(
             raise NoMatrixFormError
         own = {**axis_of, **{i: known[extent] for i, extent in product.bound.items()}}
         summed = graph.seen[len(every) :]
-        shown = letters([own[i] for i in summed], {*map(str, every), *names.program.size_names, *LETTERS})
+        shown = letters([own[i] for i in summed], {*map(str, every), *names.program.names, *LETTERS})
         writer = MatrixProducts(graph, names, own, dict(zip(summed, shown, strict=True)), used)
         node = dict(zip(block.columns, graph.columns, strict=True))
         matrices = tuple(writer.matrix(row, column and node[column]) for row, column in slots)

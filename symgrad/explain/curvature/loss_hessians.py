@@ -94,5 +94,5 @@ def _derivatives_of_slope(program: Program, first: str, second: str) -> Jacobian
             for t in program.tensors
         ),
     )
-    of = Entry(slope, letters(inner.tensor[slope].axes, {*inner.size_names, *LETTERS}))
+    of = Entry(slope, letters(inner.tensor[slope].axes, {*inner.names, *LETTERS}))
     return jacobian_between(inner, of, inner.tensor[second], LETTERS, MOST_PRODUCTS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis
-from symgrad.calculus.program import Equation, Loop, Program, Tensor, canonical
+from symgrad.calculus.program import Equation, Loop, Program, Tensor, canonical, letters_in
 from symgrad.calculus.terms import Entry, entries, index_symbol, indices_in
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class NamedFactors:
     """
 
     def __init__(self, program: Program) -> None:
-        self.program = program
+        self.program, self.letters = program, letters_in(program)
         self.known: dict[tuple[sp.Expr, Axes], str] = {}
 
     def entry(self, factor: sp.Expr, axis_of: Mapping[sp.Symbol, Axis]) -> Entry:
@@ -74,7 +74,7 @@ class NamedFactors:
             return known
         letter = SHARES if self._is_share(equation.body) else OTHERS
         numbered = (letter if n == 1 else f"{letter}{n}" for n in count(1))
-        taken = {*self.program.tensor, *self.program.size_names}
+        taken = self.program.names | self.letters
         name = self.known[equation.body, axes] = next(n for n in numbered if n not in taken)
         self.program = replace(
             self.program,

@@ -98,7 +98,7 @@ def _entry_text(entry: Entry, writing: Writing) -> str:
 def _formula(jacobian: Jacobian, writing: Writing) -> str:
     writer = writing.indices
     indices = (*jacobian.of.indices, *jacobian.by.indices)
-    writer.taken = {str(s) for i in indices for s in i.free_symbols} | bound_letters(jacobian.value)
+    writer.taken |= {str(s) for i in indices for s in i.free_symbols} | bound_letters(jacobian.value)
     left = ts.Partial(writer.write(jacobian.of), (writer.write(jacobian.by),))
     value = writer.write(jacobian.value)
     deltas: list[Formula] = [writer.write(d) for d in jacobian.deltas if jacobian.value != 0]

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 from symgrad.cycles import groups
 from symgrad.errors import SpecError
-from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Node
-from symgrad.spec.language.trees import calls, is_number, transform, values_in, walk
+from symgrad.spec.language.trees import is_number, transform, values_in, walk
 from symgrad.spec.model import CarriedSpec, EachStep, EquationSpec, StartSpec
-from symgrad.spec.reads import asks_for_derivative
-from symgrad.spec.reductions import REDUCTIONS
+from symgrad.spec.reads import asks_for_derivative, indices_of
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -45,7 +43,8 @@ def with_carried(
     circles = _circles(equations)
     if not starts and not circles:
         return tuple(equations), ()
-    carrier = _Carrier(defined, known, circles, set(taken) | defined.keys())
+    named = defined.keys() | set[str]().union(*map(indices_of, equations))
+    carrier = _Carrier(defined, known, circles, set(taken) | named)
     changed = tuple(map(carrier.equation, equations))
     for start in starts:
         if (start.name, start.steps) not in carrier.names:
@@ -105,8 +104,7 @@ def refuse_with_carried(
 
 def _read_by(equation: EquationSpec) -> set[str]:
     """The names of values that an equation reads, without its indices and those of its reductions."""
-    bound = (bound_names(call) for call in calls(equation.formula) if call.function in REDUCTIONS)
-    return values_in(equation.formula).difference(equation.index_names, *bound)
+    return values_in(equation.formula) - indices_of(equation)
 
 
 def _circles(equations: Sequence[EquationSpec]) -> dict[str, frozenset[str]]:
@@ -140,11 +138,11 @@ class _Carrier:
             return self._read(node, equation, circle) if is_read and isinstance(node, Index) else node
 
         formula = transform(equation.formula, change)
-        for name in circle & {n.id for n in walk(formula) if isinstance(n, Name)}:
-            if name not in equation.index_names:
-                problem = f"'{equation.name}' reads '{name}', which is made of it, as a whole"
-                remedy = "read it step by step: z[:, t] may read h[:, t-1] or h[:, t], z[n,t,i] h[n,t-1,j]"
-                raise SpecError(problem, at=equation.at, remedy=remedy)
+        named = {n.id for n in walk(formula) if isinstance(n, Name)} - indices_of(equation)
+        for name in circle & named:
+            problem = f"'{equation.name}' reads '{name}', which is made of it, as a whole"
+            remedy = "read it step by step: z[:, t] may read h[:, t-1] or h[:, t], z[n,t,i] h[n,t-1,j]"
+            raise SpecError(problem, at=equation.at, remedy=remedy)
         return replace(equation, formula=formula)
 
     def carried(self) -> Iterator[CarriedSpec]:

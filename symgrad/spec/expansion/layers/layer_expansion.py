@@ -45,6 +45,7 @@ from symgrad.spec.model import (
     Spec,
     StateSpec,
 )
+from symgrad.spec.reads import indices_of
 from symgrad.spec.taken_names import names_taken, unused
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class LayerExpander:
         self.starts = list(spec.starts)
         self.states: list[StateSpec] = []
         self.taken = names_taken(spec) | {e.name for e in self.declared}
+        self.indices = set[str]().union(*map(indices_of, self.declared))
+        """What equations call indices: no tensor that is brought along bears such a name."""
         self.formulas: dict[str, str] = {}
         self.each: EachStep | None = None
         """The steps of what is brought along by the equation at hand, if that is one of each step."""
@@ -252,7 +255,7 @@ class LayerExpander:
         return ShapeDemand(layer, tensor, axes, at, self.formulas.get(tensor, ""))
 
     def _unused(self, name: str) -> str:
-        claimed = unused(name, self.taken)
+        claimed = unused(name, self.taken | self.indices)
         self.taken.add(claimed)
         return claimed
 

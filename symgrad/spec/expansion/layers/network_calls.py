@@ -46,6 +46,7 @@ class NetworkExpander:
         self.functions = {function.name: function.formula for function in spec.functions}
         self.parameters, self.demands = layers.parameters, layers.demands
         self.taken = layers.taken | {e.name for e in (*layers.equations, *spec.manual)}
+        self.indices = layers.indices
         self.equations: list[EquationSpec] = []
         self.bodies: dict[str, _Body] = {}
         self.values: dict[tuple[str, tuple[Node, ...], EquationSpec | None], Name] = {}
@@ -258,7 +259,7 @@ class NetworkExpander:
         return self.outer.each if name == self.outer.name else brought_along(self.outer.each)
 
     def _unused(self, name: str) -> str:
-        found = unused(name, self.taken)
+        found = unused(name, self.taken | self.indices)
         self.taken.add(found)
         return found
 
