@@ -319,9 +319,13 @@ class Stages:
 
     @cached_property
     def takes_gradients_in(self) -> bool:
-        """Whether a step adds gradients to a vector while they are formed, those of its batch at once."""
-        in_parts = bool(self.model.frozen or self.model.groups)
-        return not (self.piece_rows or in_parts) and accumulation_of(self.named_update) is not None
+        """Whether a step adds gradients to a vector while they are formed, those of its batch at once.
+
+        States of the model have no entry in other vectors than that of the parameters.
+        """
+        model, found = self.model, accumulation_of(self.named_update)
+        in_parts = bool({*model.frozen} - {*model.states} or model.groups)
+        return not (self.piece_rows or in_parts or found is None) and (found.is_all or not model.states)
 
     @cached_property
     def piece_rows(self) -> int:

@@ -259,6 +259,11 @@ class Program:
         return {g.name: g.accumulates for g in self.gradients if g.accumulates}
 
     @cached_property
+    def renewed(self) -> Mapping[str, str]:
+        """Where gradients are added to a vector, what takes the place of each state there: its next value."""
+        return {found.state: found.equation for found in self.next_values} if self.accumulated else {}
+
+    @cached_property
     def results(self) -> frozenset[str]:
         """What the program is for: loss, outputs, prediction, gradients, next values of states, and what
         it hands from step to step.

@@ -1,17 +1,22 @@
 """Gradients that are added to a vector while they are formed: `destination ← keep·destination + scale·g`.
 
 The vector may be the parameters themselves, so that a step of gradient descent never writes a gradient down.
+States of the model get their next values there, after all that reads them.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import standard_indices
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Gradient, Loop, Program
 from symgrad.calculus.terms import Entry
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import NextValue
 
 
 def accumulate(program: Program) -> Program:
@@ -31,15 +36,28 @@ def accumulate(program: Program) -> Program:
         editor.add(replace(equation, target=destinations[name]) if name in products else equation)
     for gradient, destination in destinations.items():
         if gradient not in products:
-            axes = program.tensor[gradient].axes
-            indices = standard_indices(axes)
-            loops = tuple(map(Loop, indices, axes))
-            editor.add(Equation(destination, indices, loops, "none", Entry(gradient, indices)))
+            _copy(editor, gradient, destination)
     gradients = tuple(
         Gradient(g.of, destinations[g.name], g.name) if g.name in destinations else g
         for g in program.gradients
     )
-    return editor.program(gradients=gradients)
+    next_values = tuple(_handed_over(editor, found) for found in program.next_values)
+    return editor.program(gradients=gradients, next_values=next_values)
+
+
+def _handed_over(editor: ProgramEditor, found: NextValue) -> NextValue:
+    """The next value of a state, computed first and then copied to where the state may still be read."""
+    axes = editor.tensors[found.equation].axes
+    renewed = replace(found, equation=editor.new_tensor(f"destination_{found.state}", axes))
+    _copy(editor, found.equation, renewed.equation)
+    return renewed
+
+
+def _copy(editor: ProgramEditor, source: str, target: str) -> None:
+    axes = editor.tensors[source].axes
+    indices = standard_indices(axes)
+    loops = tuple(map(Loop, indices, axes))
+    editor.add(Equation(target, indices, loops, "none", Entry(source, indices)))
 
 
 def _can_accumulate(program: Program) -> bool:
@@ -57,5 +75,6 @@ def _can_accumulate(program: Program) -> bool:
 
 
 def _gradients_of_parameters(program: Program) -> dict[str, str]:
-    parameters = {t.name for t in program.of_kind("parameter")}
+    states = {found.state for found in program.next_values}
+    parameters = {t.name for t in program.of_kind("parameter")} - states
     return {g.name: g.of for g in program.gradients if g.of in parameters}

@@ -246,7 +246,7 @@ class Add:
 class Clear:
     """All entries of an array become zero."""
 
-    array: Variable
+    array: Variable | Window
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,12 @@ class Accumulation:
     shares: Program
     rest: Program
 
+    @property
+    def is_all(self) -> bool:
+        """Whether parameters take their gradient in, and nothing else is done to them entry by entry."""
+        over_entries = (e for e in self.rest.equations if self.rest.tensor[e.target].axes)
+        return self.destination == "theta" and not any(over_entries)
+
 
 def accumulation_of(update: Program) -> Accumulation | None:
     """The step as an accumulation of the gradient; None where it needs the gradient itself.

@@ -40,7 +40,7 @@ from symgrad.passes.recurrences import Recurrence, in_order
 from symgrad.passes.scattering.tilings import moves_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import sympy as sp
 
@@ -64,7 +64,7 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
             done |= needed
         equations = _products_first([e for e in program.equations if e.target in needed])
         if accumulated and name == "gradient":
-            equations = _after_uses_of_parameters(program, equations, accumulated)
+            equations = _after_uses(equations, _read_until_formed(program))
         if columns:
             steps = sample_innermost_steps(program, equations, columns)
         else:
@@ -115,11 +115,14 @@ def _products_first(equations: Sequence[Equation]) -> list[Equation]:
     return sorted(equations, key=lambda e: (turn[e.target], as_product(e) is None))
 
 
-def _after_uses_of_parameters(
-    program: Program, equations: Sequence[Equation], accumulated: Collection[str]
-) -> list[Equation]:
-    """The equations with the accumulated gradient of every parameter behind all that read the parameter."""
-    source = {g.name: g.of for g in program.gradients if g.name in accumulated}
+def _read_until_formed(program: Program) -> dict[str, str]:
+    """What is formed in the memory of a parameter or a state, maybe, and that."""
+    found = {g.name: g.of for g in program.gradients if g.name in program.accumulated}
+    return found | {renewed: state for state, renewed in program.renewed.items()}
+
+
+def _after_uses(equations: Sequence[Equation], source: Mapping[str, str]) -> list[Equation]:
+    """The equations with each that has a `source`, which it may overwrite, behind all that read this."""
     ordered: list[Equation] = []
     waiting = list(equations)
     while waiting:
@@ -188,6 +191,7 @@ def _steps_carried(program: Program, name: str) -> int:
 def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
     """Steps in order; a nest also takes equations from a little further down that are ready by then."""
     waiting, accumulated = list(equations), program.accumulated
+    apart = {*accumulated, *program.renewed.values()}
     while waiting:
         first = waiting.pop(0)
         contraction = as_product(first)
@@ -204,16 +208,16 @@ def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[
         else:
             rows = _Rows(_best_row(first))
             rows.append(first, rows.row)
-            while (found := _joining(rows, waiting, accumulated)) is not None:
+            while first.target not in apart and (found := _joining(rows, waiting, apart)) is not None:
                 waiting.remove(found)
             yield with_locals(program, rows.close())
 
 
-def _joining(rows: _Rows, waiting: Sequence[Equation], accumulated: Collection[str]) -> Equation | None:
-    """The next equation taken by the nest that does not need one left waiting before it."""
+def _joining(rows: _Rows, waiting: Sequence[Equation], apart: Collection[str]) -> Equation | None:
+    """The next equation taken by the nest that does not need one left waiting before it; none `apart`."""
     left_waiting: set[str] = set()
     for equation in waiting[:LOOK_AHEAD]:
-        is_apart = equation.target in accumulated or isinstance(equation.body, drawn)
+        is_apart = equation.target in apart or isinstance(equation.body, drawn)
         may_be_taken = not (is_apart or equation.reads & left_waiting)
         if may_be_taken and not _is_copy_for_others(equation, rows, waiting) and rows.take(equation):
             return equation

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Expression, Instruction
-    from symgrad.compiler.planning.plan import PhaseName, Plan
+    from symgrad.compiler.planning.plan import PhaseName, Plan, Step
     from symgrad.elaborate.starting.first_values import FirstValues
     from symgrad.passes.separability import RowWeight
     from symgrad.spec.model import Model
@@ -160,6 +160,11 @@ class LoweredModel:
         return tuple(dict.fromkeys(table.labels for part in self.step_parts for table in part.tables))
 
     @property
+    def has_step_gradient(self) -> bool:
+        """Whether a step forms another gradient than callers get."""
+        return bool(self.step_gradient or self.program.renewed)
+
+    @property
     def draws(self) -> bool:
         """Whether numbers are drawn somewhere."""
         return any(plan.program.draws for plan in self.plans)
@@ -243,9 +248,15 @@ def _section_names(plan: Plan, drivers: Collection[str]) -> Iterator[str]:
 
 
 def _called_phases(plan: Plan) -> Iterator[Phase]:
-    """The phases as callers ask for them, the last one without what steps alone need."""
+    """The phases as callers ask for them."""
     for phase in plan.phases:
-        yield replace(phase, steps=gradient_of_all(plan)) if phase.name == "gradient" else phase
+        yield replace(phase, steps=_called_gradient(plan)) if phase.name == "gradient" else phase
+
+
+def _called_gradient(plan: Plan) -> tuple[Step, ...]:
+    """One that a vector takes in is formed for steps, which let states live on."""
+    program = plan.program
+    return gradient_of_step(plan, program.renewed) if program.accumulated else gradient_of_all(plan)
 
 
 def _resting(planned: PlannedModel, groups: Sequence[Program]) -> Collection[str]:
@@ -272,7 +283,7 @@ def _step_gradient(
     are.
     """
     plan = drivers.plan
-    if not (model.frozen or tables) or not plan.program.loss:
+    if not (model.frozen or tables) or not plan.program.loss or plan.program.accumulated:
         return ()
     if tables:
         drivers = FunctionBodies(replace(plan, looked_up=tables), own, drivers)

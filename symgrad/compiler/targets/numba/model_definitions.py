@@ -21,6 +21,7 @@ from symgrad.spec.reads import writes_on
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from symgrad.compiler.planning.trained_spans import Span
     from symgrad.compiler.targets.numba.lowered_model import LoweredModel
     from symgrad.compiler.targets.numba.records import ArgumentText, Definition, Driver
 
@@ -56,7 +57,10 @@ class ModelDefinitions:
             yield from network.loss(
                 calls, lowered.bodies, NUMBA.text(views.view(loss)), anew=bool(evaluation)
             )
-            yield from network.gradient(calls, lowered.bodies, accumulates=lowered.accumulation is not None)
+            if lowered.accumulation is not None:
+                yield from network.added_gradient(calls, lowered.bodies, self._spans_of_states())
+            else:
+                yield from network.gradient(calls, lowered.bodies)
             if lowered.step_gradient:
                 yield from network.step_gradient(calls, lowered.step_gradient)
             yield network.gradients(calls, self.gradients)
@@ -99,8 +103,8 @@ class ModelDefinitions:
             yield steps.look_ahead(calls, ahead, lines(lowered.look_ahead))
         if accumulation is not None:
             yield from steps.accumulation(calls, accumulation)
-        spans = spans_of(lowered.program.of_kind("parameter"), (), lowered.model.states)
-        if spans:
+        spans = self._spans_of_states()
+        if spans and accumulation is None:
             yield steps.advance(spans)
         yield steps.step(calls, accumulation, advances=bool(spans))
         if calls.batch_axis:
@@ -110,6 +114,9 @@ class ModelDefinitions:
                 yield from update_parts.rules(calls, lowered.stretch_parts)
             yield shared_steps.share_of_step(calls, self._weight_of_rows(lowered.piece_weight))
             yield from shared_steps.steps_of_stretch(calls, lowered.stretch_parts, spans)
+
+    def _spans_of_states(self) -> tuple[Span, ...]:
+        return spans_of(self.lowered.program.of_kind("parameter"), (), self.lowered.model.states)
 
     def _weight_of_rows(self, weight: RowWeight) -> str:
         """What the rows that were just computed weigh in their batch."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.kernels.instructions import (
     Applied,
     Assign,
+    Clear,
     Give,
     Invoke,
     Literal,
@@ -14,6 +15,7 @@ from symgrad.compiler.kernels.instructions import (
     TypeOf,
     Variable,
     Verbatim,
+    Window,
 )
 from symgrad.compiler.targets.numba.records import Definition, Driver
 from symgrad.compiler.targets.numba.signatures import as_tuple, listed
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.planning.plan import PhaseName
+    from symgrad.compiler.planning.trained_spans import Span
     from symgrad.compiler.targets.numba.records import ResultText
     from symgrad.compiler.targets.numba.signatures import Signatures
 
@@ -92,31 +95,44 @@ def loss(calls: Signatures, bodies: Bodies, view: str, *, anew: bool) -> Iterato
     yield from driver("_loss", given, doc, bodies["loss"], before=before, after=(found,))
 
 
-def gradient(calls: Signatures, bodies: Bodies, *, accumulates: bool) -> Iterator[Driver]:
-    """The gradient of the loss: in a vector of its own, or added to another while it is formed."""
-    arguments, doc = listed(["theta", "grad", calls.loss]), "The loss; its gradient goes into `grad`."
-    value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
-    if not accumulates:
-        sections = bodies["gradient"]
-        yield from driver("_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
-        return
+_OF_ALL = "The loss; its gradient goes into `grad`."
+_OF_STEP = "The loss; the gradient of what a step changes goes into `grad`."
+
+
+def gradient(calls: Signatures, bodies: Bodies) -> Iterator[Driver]:
+    """The gradient of the loss, in a vector of its own."""
+    arguments, value = listed(["theta", "grad", calls.loss]), _loss_first(calls)
+    sections = bodies["gradient"]
+    yield from driver("_gradient", arguments, _OF_ALL, sections, before=(value,), after=(Give((VALUE,)),))
+
+
+def added_gradient(calls: Signatures, bodies: Bodies, states: Sequence[Span]) -> Iterator[Driver]:
+    """The gradient of the loss, added to a vector while it is formed; states get their next values there."""
+    renewed = ", and states get their next values there" if states else ""
     yield from driver(
         "_backward",
         listed(["theta", "destination", "keep", "scale", calls.loss]),
-        "After _loss: the gradient of the loss at theta, added to a vector while it is formed.",
+        f"After _loss: the gradient of the loss at theta, added to a vector while it is formed{renewed}.",
         bodies["gradient"],
     )
     alone = (Verbatim("theta, grad"), Typed(Literal(0)), Typed(Literal(1)), Verbatim(calls.loss))
-    whole = (TypeOf(Variable("theta")), value, Invoke("_backward", alone), Give((VALUE,)))
-    yield Driver("_gradient", arguments, doc, whole)
+    formed = (TypeOf(Variable("theta")), _loss_first(calls), Invoke("_backward", alone))
+    views = (Window(Variable("grad"), Literal(s.first), (Literal(s.size),)) for s in states)
+    arguments, given = listed(["theta", "grad", calls.loss]), Give((VALUE,))
+    yield Driver("_gradient", arguments, _OF_ALL, (*formed, *map(Clear, views), given))
+    if states:
+        yield Driver("_step_gradient", arguments, _OF_STEP, (*formed, given))
+
+
+def _loss_first(calls: Signatures) -> Assign:
+    return Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
 
 
 def step_gradient(calls: Signatures, sections: Sections) -> Iterator[Driver]:
     """The loss, and the gradient of those parameters that a step changes."""
-    doc = "The loss; the gradient of what a step changes goes into `grad`."
-    value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
-    arguments = listed(["theta", "grad", calls.loss])
-    yield from driver("_step_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
+    arguments, value = listed(["theta", "grad", calls.loss]), _loss_first(calls)
+    after = (Give((VALUE,)),)
+    yield from driver("_step_gradient", arguments, _OF_STEP, sections, before=(value,), after=after)
 
 
 def _given(*arguments: str) -> tuple[Verbatim, ...]:

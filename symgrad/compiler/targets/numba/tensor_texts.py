@@ -39,7 +39,7 @@ def signatures_of(lowered: LoweredModel) -> Signatures:
         counts_epochs=counts_epochs(update),
         takes_pieces=bool(lowered.piece_rows),
         takes_sets=lowered.steps_take_sets,
-        step_gradient="_step_gradient" if lowered.step_gradient else "_gradient",
+        step_gradient="_step_gradient" if lowered.has_step_gradient else "_gradient",
         looked_up=lowered.looked_up,
         draws=lowered.draws,
     )

@@ -137,7 +137,7 @@ class Printer:
             case ir.Add(target, value):
                 yield f"{self.text(target)} += {self.text(value)}"
             case ir.Clear(array):
-                yield f"{array.name}[:] = 0"
+                yield f"{self.text(array)}[:] = 0"
             case ir.Invoke(function, arguments):
                 yield f"{function}({self._listed(arguments)})"
             case ir.ForRange(index, count, body, step, start):

@@ -37,12 +37,12 @@ def step_pairs(
     No step needs that of `frozen` parameters; where it is of a state, a step forms the next value.
     """
     shapes = machine.text.facts["SHAPES"]
-    is_trained = trained(shapes, frozen)
+    is_trained, is_renewed = trained(shapes, frozen), ~trained(shapes, [*nexts])
     if "_step_gradient" in machine.names:
         is_formed = trained(shapes, [name for name in frozen if name not in nexts])
         yield _of_trained(machine, parameters, data, _with_nexts(gradient, shapes, nexts), is_formed)
     if "_backward" in machine.names:
-        yield _accumulated(machine, parameters, data, gradient)
+        yield _accumulated(machine, parameters, data, _with_nexts(gradient, shapes, nexts), is_renewed)
     if "_gradient_in_pieces" in machine.names:
         what, found, expected = _in_pieces(machine, parameters, data)
         yield what, found[is_trained], expected[is_trained]
@@ -87,8 +87,10 @@ def _of_trained(
     return "the gradient in a step", found[is_trained], gradient[is_trained]
 
 
-def _accumulated(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:
-    """destination ← keep·destination + scale·gradient"""
+def _accumulated(
+    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array, is_renewed: Array
+) -> Pair:
+    """destination ← keep·destination + scale·gradient; states have their next values there."""
     names = machine.names
     arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
     before = machine.garbage(gradient.size)
@@ -97,7 +99,8 @@ def _accumulated(machine: Machine, parameters: Array, data: Sequence[Array], gra
     work = names["_kept"]("work", names["_work_size"](*extents))
     names["_loss"](theta, *arrays, work, *extents)
     names["_backward"](theta, destination, keep, scale, *arrays, work, *extents)
-    return "the gradient added to another vector", destination.array(), before * keep + gradient * scale
+    expected = np.where(is_renewed, gradient, before * keep + gradient * scale)
+    return "the gradient added to another vector", destination.array(), expected
 
 
 def _in_pieces(machine: Machine, parameters: Array, data: Sequence[Array]) -> Pair:

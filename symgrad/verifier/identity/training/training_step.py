@@ -130,10 +130,14 @@ class _Numbers:
 
 @dataclass
 class _Given:
-    """Stands for the network: gives a gradient, and notes where it was asked for it."""
+    """Stands for the network: gives a gradient, and notes where it was asked for it.
+
+    In place of the gradient of a state stands its next value.
+    """
 
     loss: Any
     gradient: Array
+    is_state: Array
     point: Array | None = None
     key: tuple[Any, ...] = ()
 
@@ -151,7 +155,8 @@ class _Given:
     def add_gradient(self, point: View, destination: View, keep: Any, scale: Any, *others: Any) -> None:
         """The gradient, taken in by a vector."""
         self._note(point, others)
-        destination.put(destination.array() * keep + self.gradient * scale)
+        added = destination.array() * keep + self.gradient * scale
+        destination.put(np.where(self.is_state, self.gradient, added))
 
     def _note(self, point: View, others: Sequence[Any]) -> None:
         """Where it was asked for, and what numbers are drawn by there."""
@@ -268,7 +273,7 @@ class _Steps:
         yield "the gradient, which an update leaves alone,", grad.array(), before.gradient
 
     def _by_step(self, before: _Before) -> Iterator[Entries]:
-        names, given = self.machine.names, _Given(self._number(1), before.gradient)
+        names, given = self.machine.names, _Given(self._number(1), before.gradient, self.is_state)
         for name in ("_gradient", "_step_gradient", "_gradient_in_pieces"):
             names[name] = given.put_gradient
         names["_loss"], names["_backward"] = given.give_loss, given.add_gradient
