@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import sympy as sp
 from building import by_rows, interpreted, written
 
 from symgrad.calculus.terms import entries
@@ -76,7 +77,38 @@ def test_the_shown_program_names_the_input() -> None:
     assert slope.reads >= {"Z"}
 
 
+GATE = "where(x @ W < 0.3, 1, 0)"
+GATED = {
+    "a product with a gate": ("2 * A * where(m < 0.5, 1, 0)", {"D"}),
+    "two gates": ("A * where(m < 0.5, 1, 0) * where(m > 0.1, 1, 0)", {"D"}),
+    "a gate of a column": ("A * where(m[:, :1] < 0.5, 0, 1)", {"D"}),
+    "a number below 1 may make it 0": ("0.9 * A * where(m < 0.5, 1, 0)", {"A"}),
+    "a number below 0 turns the sign": ("-2 * A * where(m < 0.5, 1, 0)", {"A"}),
+    "no gate": ("A * where(m < 0.5, 2, 0)", {"A"}),
+    "another factor": ("A * m * where(m < 0.5, 1, 0)", {"A"}),
+}
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_the_sign_of_what_is_gated_is_enough(name: str) -> None:
+    formula, tested = GATED[name]
+    spec = {**BASE, "equations": {"Z": "x @ W", "A": "relu(Z)", "D": formula}, "loss": "mse(D, t)"}
+    program = choose_by_outputs(stages_of(read({**spec, "inputs": {"x": ["n", 3], "m": ["n", 4]}})).derived)
+    slope = program.definition[program.cotangent["Z"]]
+    assert {e.tensor for test in slope.body.atoms(sp.LessThan) for e in entries(test)} == tested
+    assert ("m" in slope.reads) == ("D" not in tested)
+
+
 ELSEWHERE = {
+    "gated": ({"A": "relu(Z)", "D": f"A * {GATE}"}, "sum(D * Z) + sum(D**2)"),
+    "gated twice": (
+        {"A": "relu(Z)", "D": f"2 * A * {GATE}", "E": "3 * A * where(Z > 1, 1, 0)"},
+        "sum(D**2 * E)",
+    ),
+    "gated in other columns": (
+        {"A": "relu(Z)", "D[n, k]": "A[n, k] * where(Z[n, 1] > 0, 1, 0)", "E[n, k]": "D[n, 3 - k] * A[n, k]"},
+        "sum(E)",
+    ),
     "another column": ({"A": "relu(Z)", "B[n]": "where(Z[n, 2] > 0, A[n, 0], 3*A[n, 1])"}, "sum(B)"),
     "transposed": ({"A[k, n]": "relu(Z[n, k])", "B[k, n]": "where(Z[n, k] > 0, A[k, n]**2, 1)"}, "sum(B)"),
     "one column": ({"A": "relu(Z)", "B[n,k]": "where(Z[n, 1] > 0, 2*A[n, k], 1)"}, "sum(B) + sum(A**2)"),

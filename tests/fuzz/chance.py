@@ -19,6 +19,7 @@ Spec = dict[str, Any]
 SHARES = ("0.3", "0.5", "1/4", "0.01", "0")
 NOISE = (
     "dropout({x}{p})",
+    "dropout(relu({x}){p})",
     "dropout1d({x}{p})",
     "alpha_dropout({x}{p})",
     "gaussian_dropout({x}{p})",
@@ -31,6 +32,7 @@ NOISE = (
 FORMULAS = (
     "{x} + 0.5 * normal(like={x})",
     "{x} * bernoulli(0.6, like={x})",
+    "1.5 * relu({x}) * bernoulli(0.6, like=mean({x}, axis=1, keepdims=true))",
     "where(uniform(like={x}) < sigmoid({x}), {x}, 0.3 * {x})",
     "softmax({x} + gumbel(like={x}))",
     "{x} * exponential(like={x})",

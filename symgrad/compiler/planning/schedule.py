@@ -99,7 +99,8 @@ def _products_first(equations: Sequence[Equation]) -> list[Equation]:
     """The equations in turns: products of matrices as soon as they can be formed, then all between them.
 
     So what several of them are needed for, the slopes of a layer and the layer itself, stands together and is
-    made in one pass. What needs nothing that is made here, as copies of windows do, waits for its first use.
+    made in one pass. What needs nothing that is made here, as copies of windows do, waits for its first use;
+    numbers are drawn before the pass that uses them.
     """
     turn: dict[str, int] = {}
     for equation in equations:
@@ -112,7 +113,9 @@ def _products_first(equations: Sequence[Equation]) -> list[Equation]:
             turn[own] = wanted.get(own, turn[own])
         for name in (*equation.reads, equation.onto):
             wanted[name] = min(wanted.get(name, turn[own]), turn[own] - is_product)
-    return sorted(equations, key=lambda e: (turn[e.target], as_product(e) is None))
+    return sorted(
+        equations, key=lambda e: (turn[e.target], as_product(e) is None, not isinstance(e.body, drawn))
+    )
 
 
 def _read_until_formed(program: Program) -> dict[str, str]:
