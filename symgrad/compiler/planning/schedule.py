@@ -56,9 +56,10 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     """
     done: set[str] = set()
     phases, accumulated = [], program.accumulated
+    part = _beginning_with(program, "forward")
     for name, results in _wanted(program):
         if name == "loss" and program.evaluation:
-            done = set()
+            done, part = set(), _beginning_with(program, "loss")
         made, needed = done & program.carried.keys(), program.needed(results) - done
         if name not in ("prediction", "evaluation"):
             done |= needed
@@ -66,11 +67,34 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         if accumulated and name == "gradient":
             equations = _after_uses(equations, _read_until_formed(program))
         if columns:
-            steps = sample_innermost_steps(program, equations, columns)
+            steps = sample_innermost_steps(part, equations, columns)
         else:
-            steps = list(steps_by_rows(program, equations, made))
+            steps = list(steps_by_rows(part, equations, made))
         phases.append(Phase(name, tuple(steps)))
-    return tuple(phases)
+    return _with_same_locals(phases)
+
+
+def _with_same_locals(phases: Sequence[Phase]) -> tuple[Phase, ...]:
+    """The phases, where a tensor that needs memory in one of several nests that make it has it in all."""
+    nests = [step for phase in phases for step in phase.steps if isinstance(step, LoopNest)]
+    placed = {e.target for nest in nests for e in nest.equations if e.target not in nest.local}
+
+    def told(step: Step) -> Step:
+        return replace(step, local=step.local - placed) if isinstance(step, LoopNest) else step
+
+    return tuple(replace(phase, steps=tuple(map(told, phase.steps))) for phase in phases)
+
+
+def _beginning_with(program: Program, phase: PhaseName) -> Program:
+    """The program with the equations alone that phases from this one on need, before all begins anew."""
+    if not program.evaluation:
+        return program
+    learns = phase == "loss"
+    results = (
+        r for name, found in _wanted(program) if (name in ("loss", "gradient")) == learns for r in found
+    )
+    needed = program.needed(results)
+    return replace(program, equations=tuple(e for e in program.equations if e.target in needed))
 
 
 def _wanted(program: Program) -> Iterator[tuple[PhaseName, tuple[str, ...]]]:
