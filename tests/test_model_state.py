@@ -287,6 +287,31 @@ def test_faults_are_seen(edit: Callable[[str], str]) -> None:
     assert found.is_wrong or (found.step is not None and found.step.is_wrong)
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _replaced("destination_k[0] = k_next[0]", "destination_k[0] = k[0]"),
+        _replaced("destination_m[i] = m_next[i]", "destination_m[i] += m_next[i]"),
+        _replaced("view(grad, 18, (10,))[:] = 0", "view(grad, 18, (9,))[:] = 0"),
+        _replaced("_backward(theta, theta, real(keep)", "_backward(theta, theta, real(0)"),
+    ],
+)
+def test_faults_are_seen_where_the_parameters_take_the_gradient_in(edit: Callable[[str], str]) -> None:
+    with by_rows():
+        stages = stages_of(read(spec_of(ALL, **OF_ALL)))
+        text = stages.text
+    found = identity_of(stages.model, edit(text))
+    assert found.is_wrong or (found.step is not None and found.step.is_wrong)
+
+
+def test_no_gradient_is_written_down_beside_states() -> None:
+    """Where the parameters take it in; a vector of another size has no place for next values."""
+    for optimizer, memory in (("sgd(0.1)", "()"), ("momentum(0.1)", '("grad",)')):
+        with by_rows():
+            text = stages_of(read(spec_of(ALL, **OF_ALL, train={"optimizer": optimizer}))).text
+        assert f"STEP_MEMORY = {memory}" in text
+
+
 # What is refused and doubted
 
 
