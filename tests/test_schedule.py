@@ -108,10 +108,11 @@ def test_a_gradient_is_added_after_all_uses_of_its_parameter(name: str) -> None:
     """The vector it is added to may be that of the parameters."""
     plan = planned(name, "accumulated")
     parameters = {t.name for t in plan.program.of_kind("parameter")}
-    parameter_of = {g.name: g.of for g in plan.program.gradients}
+    parameter_of = {g.name: g.of for g in plan.program.gradients if g.accumulates}
+    parameter_of |= {new: state for state, new in plan.program.renewed.items()}
     order = [e for s in plan.phases[-1].steps for e in s.equations]
     for number, equation in enumerate(order):
-        if equation.target in plan.program.accumulated:
+        if equation.target in parameter_of:
             assert not parameters & equation.reads
             later = [e.target for e in order[number:] if parameter_of[equation.target] in e.reads]
             assert later == []
@@ -122,14 +123,15 @@ def test_what_is_accumulated_fills_the_place_of_every_gradient(name: str) -> Non
     parameters = {t.name for t in plan.program.of_kind("parameter")}
     into = {g.name for g in plan.program.gradients if g.of in parameters}
     assert plan.program.accumulated.keys() in (into, set())
-    assert {
-        n for n, place in plan.places.items() if place.vector == "destination"
-    } == plan.program.accumulated.keys()
+    assert {n for n, place in plan.places.items() if place.vector == "destination"} == {
+        *plan.program.accumulated,
+        *plan.program.renewed.values(),
+    }
 
 
 def test_nearly_all_networks_accumulate_their_gradients() -> None:
     """All but those whose gradients are no products, are sums of what they are added for, or clipped; those
-    of all rows at once, which may be so many that they are computed in pieces; and those that have states.
+    of all rows at once, which may be so many that they are computed in pieces.
     """
     others = {
         "clipped",
@@ -145,7 +147,7 @@ def test_nearly_all_networks_accumulate_their_gradients() -> None:
         "optimizer_delta_bar_delta",
     }
     found = {name for name in CORPUS if not planned(name, "accumulated").program.accumulated}
-    assert found == {*others, "scalars_only", *(name for name in CORPUS if staged(name).model.states)}
+    assert found == {*others, "scalars_only"}
 
 
 def test_products_of_parameters_are_not_accumulated() -> None:

@@ -1,7 +1,8 @@
 """Gradients that are added to a vector while they are formed: `destination ← keep·destination + scale·g`.
 
 The vector may be the parameters themselves, so that a step of gradient descent never writes a gradient down.
-States of the model get their next values there, after all that reads them.
+States of the model get their next values there, after all that reads them; their own derivatives, which are
+0, are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ def accumulate(program: Program) -> Program:
         axes = program.tensor[gradient].axes
         destinations[gradient] = editor.new_tensor(f"destination_{parameter}", axes, "cotangent")
     products = {g for g in destinations if as_product(program.definition[g])}
-    for equation in program.equations:
+    states = {found.state for found in program.next_values}
+    for left_out in (g.name for g in program.gradients if g.of in states):
+        del editor.tensors[left_out]
+    for equation in (e for e in program.equations if e.target in editor.tensors):
         name = equation.target
         editor.add(replace(equation, target=destinations[name]) if name in products else equation)
     for gradient, destination in destinations.items():
@@ -40,6 +44,7 @@ def accumulate(program: Program) -> Program:
     gradients = tuple(
         Gradient(g.of, destinations[g.name], g.name) if g.name in destinations else g
         for g in program.gradients
+        if g.of not in states
     )
     next_values = tuple(_handed_over(editor, found) for found in program.next_values)
     return editor.program(gradients=gradients, next_values=next_values)

@@ -46,8 +46,8 @@ def _rows(program: Program, parameter: str) -> int:
 
 
 def gradient_of_all(plan: Plan) -> tuple[Step, ...]:
-    """The steps to the gradient, without those to the next values of states."""
-    if not plan.program.next_values:
+    """The steps to the gradient, without those to the next values of states unless a vector takes it in."""
+    if not plan.program.next_values or plan.program.accumulated:
         return _gradient_steps(plan)
     return _steps_to(plan, {g.name for g in plan.program.gradients})
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Expression, Instruction
-    from symgrad.compiler.planning.plan import PhaseName, Plan, Step
+    from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.starting.first_values import FirstValues
     from symgrad.passes.separability import RowWeight
     from symgrad.spec.model import Model
@@ -248,15 +248,9 @@ def _section_names(plan: Plan, drivers: Collection[str]) -> Iterator[str]:
 
 
 def _called_phases(plan: Plan) -> Iterator[Phase]:
-    """The phases as callers ask for them."""
+    """The phases as callers ask for them, the last one without what steps alone need."""
     for phase in plan.phases:
-        yield replace(phase, steps=_called_gradient(plan)) if phase.name == "gradient" else phase
-
-
-def _called_gradient(plan: Plan) -> tuple[Step, ...]:
-    """One that a vector takes in is formed for steps, which let states live on."""
-    program = plan.program
-    return gradient_of_step(plan, program.renewed) if program.accumulated else gradient_of_all(plan)
+        yield replace(phase, steps=gradient_of_all(plan)) if phase.name == "gradient" else phase
 
 
 def _resting(planned: PlannedModel, groups: Sequence[Program]) -> Collection[str]:
