@@ -37,7 +37,7 @@ def hessian_spec(random):
     d, k, m = random.sample(SIZES, 3)
     if random.random() < 0.2:
         d, k, m = random.choice(((1, k, m), (d, 1, m), (d, k, 1)))
-    kind = random.choice(("vector", "matrix", "matrix", "hidden", "product", "sequence", "bilinear", "two"))
+    kind = random.choice(("vector", "matrix", "matrix", "hidden", "product", "sequence", "bilinear", "two", "sets"))
     inputs, axes = {"x": ["N", d]}, ["N", k]
     act = random.choice(ACTIVATIONS)
     bias = random.random() < 0.5
@@ -61,10 +61,17 @@ def hessian_spec(random):
         inputs = {"x": ["N", d], "y": ["N", m]}
         parameters = {"W": [d, k], "V": [m, k]}
         equations = {"z": "x @ W + sin(y @ V)"}
+    elif kind == "sets":
+        inputs = {"x": ["N", d], "y": ["T", d]}
+        parameters = {"V": [d, m], "a": [m], "U": [m, m], "W": [m, k]}
+        deep = f"{act}({act}({{}} @ V + a) @ U) @ W"
+        equations = {"z": deep.format("x"), "q": deep.format("y")}
     if bias and kind != "bilinear":
         parameters["b"] = axes[-1:] if len(axes) > 1 else []
         equations["z"] += " + b"
     loss = random.choice(OF_VALUES if len(axes) == 1 or axes[-1] == 1 else OF_VALUES + OF_ROWS + OF_ROWS)
+    if kind == "sets":
+        loss += " + 3 * mean(q**2)"
     if random.random() < 0.25:
         loss += " + " + random.choice(PENALTIES).format("W")
     targets = {"t": axes} if re.search(r"\bt\b", loss) else {}

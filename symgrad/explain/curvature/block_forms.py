@@ -137,7 +137,8 @@ def _form(
         writer = MatrixProducts(graph, names, own, dict(zip(summed, shown, strict=True)), used)
         node = dict(zip(block.columns, graph.columns, strict=True))
         matrices = tuple(writer.matrix(row, column and node[column]) for row, column in slots)
-        terms.append(MatrixTerm(writer.coefficient(), writer.numbers(), matrices, shown))
+        extents = tuple(own[i].extent for i in summed)
+        terms.append(MatrixTerm(writer.coefficient(), writer.numbers(), matrices, shown, extents))
     at = {column: row for row, column in links}
     of, by = (_part(entry, at, every, names) for entry in parts)
     value = written_sum(terms, MatrixWriter(names.program))

@@ -22,12 +22,16 @@ Matrices: TypeAlias = "tuple[Formula, ...]"
 
 @dataclass(frozen=True)
 class MatrixTerm:
-    """`coefficient · Σ_over numbers · (matrices, one after the other)`"""
+    """`coefficient · Σ_over numbers · (matrices, one after the other)`
+
+    Indices of the same letter may run over data of different sizes, their `extents`.
+    """
 
     coefficient: sp.Expr
     numbers: tuple[Formula, ...]
     matrices: tuple[Formula, ...]
     over: Indices
+    extents: tuple[sp.Expr, ...]
 
 
 def written_sum(terms: Sequence[MatrixTerm], writer: ScalarWriter) -> Formula:
@@ -43,7 +47,7 @@ def _brought_together(terms: list[MatrixTerm], place: int, writer: ScalarWriter)
     groups: dict[object, list[MatrixTerm]] = {}
     for term in terms:
         others = (*term.matrices[:place], *term.matrices[place + 1 :])
-        groups.setdefault((term.numbers, others, term.over), []).append(term)
+        groups.setdefault((term.numbers, others, term.over, term.extents), []).append(term)
     found = []
     for first, *more in groups.values():
         if not more:
