@@ -121,7 +121,12 @@ def warn(found: SymgradWarning) -> None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A remedy naming the known word nearest to `word`, or the empty string; exchanged letters come first."""
-    close = get_close_matches(word, list(known), n=3, cutoff=0.6)
+    """A remedy naming the known word nearest to `word`, or the empty string; the same but for small and capital
+    letters comes first, then exchanged letters.
+    """
+    known = list(known)
+    alike = [name for name in known if name.casefold() == word.casefold()]
+    close = get_close_matches(word, known, n=3, cutoff=0.6)
     same_letters = [name for name in close if sorted(name) == sorted(word)]
-    return f"did you mean '{[*same_letters, *close][0]}'?" if close else ""
+    found = [*alike, *same_letters, *close]
+    return f"did you mean '{found[0]}'?" if found else ""

@@ -39,7 +39,7 @@ def shown_trials(
 @contextmanager
 def _bar(console: Console, trials: int, made: int) -> Iterator[Callable[[TrialRow, TrialRow | None], None]]:
     columns = (
-        TextColumn("trial"),
+        TextColumn("trials"),
         MofNCompleteColumn(),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[best]}", markup=False),
@@ -61,7 +61,7 @@ def _lines(console: Console, trials: int, made: int) -> Iterator[Callable[[Trial
         nonlocal count
         count += 1
         so_far = "" if best is None or best.value is None else f"  (best {best.value:.4g})"
-        text = f"trial {count}/{trials}  {summary(row)}{so_far}"
+        text = f"{count}/{trials} trials  {summary(row)}{so_far}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     yield show
