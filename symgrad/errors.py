@@ -121,8 +121,9 @@ def warn(found: SymgradWarning) -> None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A remedy naming the known word nearest to `word`, or the empty string; the same but for small and capital
-    letters comes first, then exchanged letters.
+    """A remedy naming the known word nearest to `word`, or the empty string.
+
+    The same but for capitals comes first, then exchanged letters.
     """
     known = list(known)
     alike = [name for name in known if name.casefold() == word.casefold()]

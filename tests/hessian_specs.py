@@ -29,6 +29,7 @@ OF_ROWS = (
     "mean(sum(softmax(z) * t, axis=-1))",
     "mean(norm(z - t, axis=-1))",
 )
+KINDS = ("vector", "matrix", "matrix", "hidden", "product", "sequence", "bilinear", "two", "sets")
 PENALTIES = ("0.1 * sum({}**2)", "sum({}**4) / 5", "0.3 * sum({})**2")
 
 
@@ -37,7 +38,7 @@ def hessian_spec(random):
     d, k, m = random.sample(SIZES, 3)
     if random.random() < 0.2:
         d, k, m = random.choice(((1, k, m), (d, 1, m), (d, k, 1)))
-    kind = random.choice(("vector", "matrix", "matrix", "hidden", "product", "sequence", "bilinear", "two", "sets"))
+    kind = random.choice(KINDS)
     inputs, axes = {"x": ["N", d]}, ["N", k]
     act = random.choice(ACTIVATIONS)
     bias = random.random() < 0.5

@@ -74,7 +74,7 @@ WITH = click.option(
     multiple=True,
     callback=_calls,
     metavar="DERIVATIVES",
-    help="Beyond the gradient: hvp,gauss_newton,per_sample,'jacobian(y, x)','hessian(W)','input_gradient(x)'.",
+    help="hvp,gauss_newton,per_sample,'jacobian(y, x)','hessian(W)','input_gradient(x)' besides.",
 )
 IDENTITY = click.option(
     "--identity/--no-identity",
