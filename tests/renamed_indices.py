@@ -18,11 +18,13 @@ LETTERS = (*string.ascii_letters,)
 ODD = (
     *("n", "batch", "i0", "np", "x", "theta", "grad", "range", "e", "pi", "alpha", "Gamma", "lambda_", "N"),
     *("real", "work", "params", "value", "acc", "first", "done", "steps", "BLOCK", "SIZE", "DTYPE", "math"),
-    *("s0", "f0", "c0", "i1", "i2", "p", "s", "p2", "s2", "loss", "dx", "dW", "h_1", "y_1", "y0_1", "dy0"),
-    *("h_before", "dh_later", "Z1", "h1", "t_2", "key", "out", "row", "self", "print", "len", "int", "float"),
+    *("s0", "f0", "c0", "i1", "i2", "p", "s", "p2", "s2", "dy0"),
+    *("t_2", "key", "out", "row", "self", "print", "len", "int", "float"),
     *("Params", "loss_and_grad", "relu", "delta", "d", "T", "l" * 64, "i_" * 30, "Kernel", "view", "gemm"),
 )
-"""What a module, a page or another index may be called."""
+"""What a module, a page or another index may be called, and no tensor that symgrad names: that would be
+called otherwise then.
+"""
 
 
 class _Names(ast.NodeTransformer):
