@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import by_rows, interpreted, judged, written
+from planting import planted
 from seeds import one_in
 
 from symgrad.api import derive
@@ -226,21 +227,21 @@ EVERYTHING = {
     "loss": "softmax_cross_entropy(weights=w, class_weights=c)",
 }
 FAULTS = {
-    "a sample's weight dropped": ("-loss_2 * w[i]", "-loss_2", {"loss"}),
-    "a sample's weight dropped backward": ("* s0 * w[i]", "* s0", {"W1", "b1"}),
+    "a sample's weight dropped": ("-loss_2 * w[{n}]", "-loss_2", {"loss"}),
+    "a sample's weight dropped backward": ("* s0 * w[{n}]", "* s0", {"W1", "b1"}),
     "a class's weight dropped backward": ("* c0 * (real(1) if", "* (real(1) if", {"W1", "b1"}),
-    "a mean without the classes' weights": ("loss_4 * w[i]", "w[i]", {"loss", "W1"}),
+    "a mean without the classes' weights": ("loss_4 * w[{n}]", "w[{n}]", {"loss", "W1"}),
     "another weight": ("[1.0, 2.0, 0.5]", "[1.0, 2.0, 0.6]", {"loss", "W1"}),
-    "the ignored counted": ("t[i] == -100", "t[i] == -101", {"loss", "W1"}),
+    "the ignored counted": ("t[{n}] == -100", "t[{n}] == -101", {"loss", "W1"}),
 }
 
 
 BY_ROWS = {
     **FAULTS,
-    "a sample's weight dropped": ("loss_2[i] * w[i]", "loss_2[i]", {"loss"}),
-    "a mean without the classes' weights": ("loss_4[i] * w[i]", "w[i]", {"loss", "W1"}),
+    "a sample's weight dropped": ("loss_2[{n}] * w[{n}]", "loss_2[{n}]", {"loss"}),
+    "a mean without the classes' weights": ("loss_4[{n}] * w[{n}]", "w[{n}]", {"loss", "W1"}),
     "a sample's weight dropped backward": ("* s0 * c0", "* s0", {"W1", "b1"}),
-    "a class's weight dropped backward": ("c3 * c[j] *", "c3 *", {"W1", "b1"}),
+    "a class's weight dropped backward": ("c3 * c[{i}] *", "c3 *", {"W1", "b1"}),
 }
 
 
@@ -254,12 +255,8 @@ def test_the_judge_catches(fault: str, surroundings: Any, faults: Any, tmp_path:
     spec = {**EVERYTHING, "targets": {**EVERYTHING["targets"], "t": {**LABELS, "ignore": 1}}}
     before, after = before.replace("-100", "1"), after.replace("-101", "3")
 
-    def edit(text: str) -> str:
-        assert before in text
-        return text.replace(before, after)
-
     with surroundings():
-        report = judged(spec, tmp_path, edit, compiled=False)
+        report = judged(spec, tmp_path, lambda text: planted(text, before, after), compiled=False)
     failed = {c.name for c in (*report.parameters, *report.checks) if c.verdict == "fail"}
     assert guilty <= failed, str(report)
 
