@@ -5,9 +5,10 @@ from __future__ import annotations
 import compileall
 import os
 from contextlib import suppress
+from typing import Any
 
 import pytest
-from seeds import ROOT, SEED
+from seeds import ROOT, SEED, has_its_turn
 
 from symgrad.long_lived import expect_long_lived_objects
 
@@ -56,6 +57,29 @@ _LONG = (
 """The files that take longest: they come first, so that none is left when all others are done."""
 
 
+_IN_TURN = frozenset(
+    """
+    accumulate alignments api average behaviour bench benchmarks call_watch certificate chance
+    channels_first cli columns compare compare_automatic deployment derivative_terms derive
+    diagonals differentiate doctor driver_sections each_step elementary equal_blocks equal_layers
+    examples export faults fit_broken freeze fuzz_judge gate gradients hessian_forms hyper identity
+    identity_deep identity_layout identity_mutants identity_step identity_subscripts identity_zeros
+    import isolation jacobians lectures log_space looked_up_steps masks micro_batches model_state
+    module module_cache module_kinds module_meanings module_processes mutation nested_formulas
+    networks normalisations notebooks numerics numerics_models package per_parameter plan policies
+    prediction processes products python_target ranks rearrangements recurrences rows samples
+    scalar_view scatter_chains schedule schedules shared_epochs shared_work simplify sklearn
+    softmax_slopes speed_of_derivation stacked_products stages steps_at_once steps_of_time sweep
+    sweep_others textbook_forms tilings train_resume transformers turned_factors two_modes
+    verify_decisions verify_edited verify_faults verify_functions verify_order verify_product
+    verify_rounding verify_specs verify_standin verify_tape weights
+    """.split()  # noqa: SIM905  # eighty names
+)
+"""The files whose tests take turns when all are run: each state of the sources has about half of them.
+
+They take nine tenths of the time. Who names files or folders (`pytest tests`) has every test in them."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
@@ -65,6 +89,26 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = SEED
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Workers are told by which arguments the run was started: their own are always files."""
+    node.workerinput["takes_turns"] = _takes_turns(node.config)
+
+
+def _takes_turns(config: pytest.Config) -> bool:
+    if hasattr(config, "workerinput"):
+        return bool(config.workerinput["takes_turns"])
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS
+
+
+def _is_in_turn(item: pytest.Item) -> bool:
+    return item.path.stem.removeprefix("test_") in _IN_TURN
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _takes_turns(config):
+        resting = {item for item in items if _is_in_turn(item) and not has_its_turn(item.nodeid)}
+        config.hook.pytest_deselected(items=[*resting])
+        items[:] = [item for item in items if item not in resting]
     place = {stem: number for number, stem in enumerate(_LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(_LONG)))

@@ -6,6 +6,7 @@ whoever asks. `python tests/fuzz` draws anew each time.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from collections.abc import Iterable
@@ -31,3 +32,8 @@ SEED = int(os.environ.get("SYMGRAD_FUZZ_SEED", _of_the_sources()))
 def one_in(number: int, items: Iterable[T]) -> list[T]:
     """One in so many, others for each state of the sources: for cases that make the same point."""
     return list(items)[SEED % number :: number]
+
+
+def has_its_turn(name: str) -> bool:
+    """Whether a test runs at this state of the sources: about half of them do, others at another state."""
+    return hashlib.blake2b(f"{SEED} {name}".encode()).digest()[0] % 2 == 0
