@@ -16,6 +16,7 @@ from symgrad.cli import main
 from symgrad.diagnosis import examine, hardware, installed, trial_module
 from symgrad.diagnosis.diagnosis_report import Diagnosis, Finding
 from symgrad.diagnosis.module_cache import cache
+from symgrad.usable_cores import usable_cores
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def test_this_machine_works(diagnosis: Diagnosis) -> None:
     assert diagnosis.passed
     found = named(diagnosis.findings)
     assert found["versions", "symgrad"].value == VERSION
-    assert found["machine", "cores"].number == speeds.usable_cores()
+    assert found["machine", "cores"].number == usable_cores()
     assert "generated, compiled and verified" in found["trial", "a small module"].value
     for name in ("small product, float32", "large product, float64", "memory", "call of compiled code"):
         assert (found["speed", name].number or 0) > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from click.testing import CliRunner
 import symgrad as sg
 from symgrad.cli.commands import main
 from symgrad.errors import DataError, SymgradError
+from symgrad.scaling.measured_machine import RankProbe
 from symgrad.scaling.quantities import bytes_per_second, seconds
+from symgrad.scaling.rank_probe import SHORT
+from symgrad.scaling.scaling_plan import ScalingPlan
 from symgrad.scaling.step_model import Cluster, Link, TimedMachine, predicted
 
 LINE = Path(__file__).parent.parent / "examples" / "linear_regression.yaml"
@@ -83,6 +87,37 @@ def test_machines_send_each_other_the_rest() -> None:
     assert math.isclose(step.sending, 2 * (inside + min(long, short)))
     quick = Cluster(2, Link(latency=10.0, bandwidth=100.0))
     assert math.isclose(predicted(MACHINE, quick, 8, 16, 400).sending, 2 * (inside + 3 * 10 + 9))
+
+
+def test_real_steps_that_differ_are_told() -> None:
+    """A busy machine gives other times; nobody shall take the plan to be checked then."""
+    step = predicted(MACHINE, CLUSTER, 2, 8, 400)
+    steps, link = (predicted(MACHINE, CLUSTER, 1, 8, 400), step), CLUSTER.network
+    plan = ScalingPlan("s", 8, False, 100, 400, "this one", 2, 2, link, steps, {2: 1.2 * step.seconds})
+    assert "other times" not in str(plan)
+    assert "fastest on one rank alone" in str(plan)
+    assert "other times on 2:" in str(replace(plan, measured={2: 2 * step.seconds}))
+    assert "other times on 2:" in str(replace(plan, measured={2: step.seconds / 2}))
+
+
+def test_weak_scaling_is_measured_with_as_many_rows_for_each_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of one rank were once shared by all where every rank was to have so many."""
+    asked = []
+
+    def found(_: RankProbe, ranks: int, rows: list[int]) -> dict[str, Any]:
+        asked.append((ranks, list(rows)))
+        times = {str(ranks * count): 0.1 * count for count in rows}
+        exchange = {str(SHORT): 1e-6, str(_.vector): 1e-5}
+        return {"steps": times, "memory": dict.fromkeys(times, 1e6), "exchange": exchange, "plain": 1.0}
+
+    monkeypatch.setattr(RankProbe, "found", found)
+    plan = sg.plan(LINE, ranks=4, ranks_per_machine=2, batch=12, weak=True, random=True, measure=[2])
+    assert asked[-1] == (2, [12])
+    assert all(rows == [12] for _, rows in asked)
+    assert math.isclose(plan.measured[2], plan.steps[1].seconds, rel_tol=1e-4)
+    sg.plan(LINE, ranks=4, ranks_per_machine=2, batch=12, random=True, measure=[2])
+    assert asked[-1] == (2, [6])
+    assert asked[-2] == (2, [3, 6, 12])
 
 
 def test_a_plan_beside_real_steps(tmp_path: Path) -> None:

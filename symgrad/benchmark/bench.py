@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.benchmark.benchmark_report import SAME_LOSS, Benchmark, BenchmarkRow, MachineLimits
-from symgrad.benchmark.machine_limits import Work, copy, cpu_name, on_cores, product, seconds_of, usable_cores
+from symgrad.benchmark.machine_limits import Work, copy, cpu_name, on_cores, product, seconds_of
 from symgrad.benchmark.parts import Clock, parts_of
 from symgrad.benchmark.peers import Peer, peers
 from symgrad.benchmark.timing import Contender, Times, grown, run_of, take_turns
@@ -28,6 +28,7 @@ from symgrad.judgement.gate import checked_text
 from symgrad.pipeline import Stages
 from symgrad.report.views.products_in_loops import products_in_loops
 from symgrad.spec.expand import expand
+from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -26,13 +26,6 @@ _LEAST_COPIED, _MOST_COPIED = 1 << 18, 1 << 27
 _SECONDS = 0.15
 
 
-def usable_cores() -> int:
-    """The number of cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def cpu_name() -> str:
     """The processor's name, as its maker writes it where the system tells."""
     if _CPU_FACTS.is_file():

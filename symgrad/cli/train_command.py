@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from symgrad import api
-from symgrad.benchmark.machine_limits import usable_cores
 from symgrad.cli.actions import demand_target, write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, exit_code_of, show_error, warnings_shown
 from symgrad.cli.group import ARGUMENTS
@@ -37,6 +36,7 @@ from symgrad.training.run import CHECKPOINT, TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run
 from symgrad.training.scores.scorers import scorers
 from symgrad.training.train import resume, train
+from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable

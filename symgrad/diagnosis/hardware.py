@@ -7,8 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symgrad.benchmark.machine_limits import cpu_name, usable_cores
+from symgrad.benchmark.machine_limits import cpu_name
 from symgrad.diagnosis.diagnosis_report import Finding
+from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from symgrad.errors import DataError
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.runtime.array_archives import write_archive
-from symgrad.scaling.rank_probe import LONG, SHORT
+from symgrad.scaling.rank_probe import SHORT
 from symgrad.scaling.step_model import TimedMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.benchmark.workload import Workload
+
+
+_LEAST_SENT = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,26 @@ class RankProbe:
     work: Workload
     folder: Path
 
+    @property
+    def vector(self) -> int:
+        """The bytes of a gradient, at least so many that their time can be told from that of none."""
+        module = self.work.module
+        own: int = module.SIZE * np.dtype(module.DTYPE).itemsize
+        return max(own, _LEAST_SENT)
+
     def write(self) -> None:
         """Leave the data where ranks find it."""
         write_archive(self.folder / "data.npz", dict(self.work.arrays))
 
-    def found(self, ranks: int, rows: Iterable[int], together: Iterable[int]) -> dict[str, Any]:
-        """What they found: seconds of steps by rows each for itself, and by rows of all together.
+    def found(self, ranks: int, rows: Iterable[int]) -> dict[str, Any]:
+        """What they found of steps with so many rows each: seconds, memory, what sending takes.
 
         Raises:
             DataError: a rank ended before that, and said why.
         """
         batched = [name not in self.work.whole for name in self.work.arrays]
         asked = {"module": str(self.work.module.__file__), "batched": batched}
-        asked |= {"rows": list(rows), "together": list(together)}
+        asked |= {"rows": [count * ranks for count in rows], "exchanged": [SHORT, self.vector]}
         (self.folder / "asked.json").write_text(json.dumps(asked))
         result = self.folder / "found.json"
         result.unlink(missing_ok=True)
@@ -62,9 +74,16 @@ class RankProbe:
 
 
 def measured(
-    work: Workload, side_by_side: Sequence[int], together: Sequence[int], progress: Callable[[str], None]
+    work: Workload,
+    least_rows: int,
+    side_by_side: Sequence[int],
+    together: Mapping[int, int],
+    progress: Callable[[str], None],
 ) -> tuple[TimedMachine, dict[int, float]]:
-    """The machine with so many processes at once, and seconds of real steps on so many ranks.
+    """The machine with so many processes at once, and seconds of real steps.
+
+    Steps are timed with the batch's rows for each rank, and fewer down to the least; real ones on so many
+    ranks as `together` says, with so many rows for each.
 
     Raises:
         DataError: steps could not be timed.
@@ -74,34 +93,37 @@ def measured(
     with TemporaryDirectory(prefix="symgrad-plan-") as folder:
         probe = RankProbe(work, Path(folder))
         probe.write()
-        progress("timing steps of one process")
-        found = {1: probe.found(1, _rows(work.batch), [work.batch])}
-        for ranks in side_by_side:
-            progress(f"timing steps of {ranks} processes side by side")
-            found[ranks] = probe.found(ranks, _rows(work.batch), [])
-        real = {}
-        for ranks in together:
-            progress(f"timing steps of {ranks} {'rank' if ranks == 1 else 'ranks'}")
-            real[ranks] = probe.found(ranks, [], [work.batch])["together"][str(work.batch)]
+        found, real = {}, {}
+        for ranks in (1, *side_by_side):
+            progress(f"timing steps of {ranks} {'process' if ranks == 1 else 'processes side by side'}")
+            found[ranks] = probe.found(ranks, _rows(work.batch, least_rows))
+        for ranks, rows in together.items():
+            progress(f"timing steps of {ranks} {'rank' if ranks == 1 else 'ranks'} once more")
+            again = probe.found(ranks, [rows])
+            real[ranks] = again["plain"] if ranks == 1 else again["steps"][str(rows * ranks)]
+    sending = {ranks: _sending(found[ranks]["exchange"], probe.vector) for ranks in side_by_side}
     machine = TimedMachine(
-        plain=found[1]["together"][str(work.batch)],
-        side_by_side={ranks: _by_rows(each["steps"]) for ranks, each in found.items()},
-        bandwidth={ranks: _bandwidth(ranks, found[ranks]["exchange"]) for ranks in side_by_side},
-        memory=_by_rows(found[max(found)]["memory"]),
+        plain=found[1]["plain"],
+        side_by_side={
+            ranks: _by_rows(each["steps"], ranks, sending.get(ranks, 0.0)) for ranks, each in found.items()
+        },
+        bandwidth={ranks: 2 * probe.vector * (ranks - 1) / sending[ranks] for ranks in side_by_side},
+        memory=_by_rows(found[max(found)]["memory"], max(found)),
     )
     return machine, real
 
 
-def _rows(batch: int) -> list[int]:
-    """The numbers of rows that are timed: the batch, and halves of halves of it."""
-    return sorted({max(1, batch >> halvings) for halvings in range(batch.bit_length())})
+def _rows(batch: int, least: int) -> list[int]:
+    """The numbers of rows that are timed: the batch, and halves of halves of it down to the least."""
+    halves = (batch >> halvings for halvings in range(batch.bit_length()))
+    return sorted({least, *(rows for rows in halves if rows > least)})
 
 
-def _by_rows(found: Mapping[str, float]) -> dict[int, float]:
-    return {int(rows): value for rows, value in found.items()}
+def _by_rows(found: Mapping[str, float], ranks: int, part: float = 0.0) -> dict[int, float]:
+    """What was found by the rows of each rank, without a part of it; at least half is left."""
+    return {int(rows) // ranks: max(value - part, value / 2) for rows, value in found.items()}
 
 
-def _bandwidth(ranks: int, exchange: Mapping[str, float]) -> float:
-    """Bytes a second that all-to-all and all-gather move, which take so long with few bytes and with many."""
-    rest = max(exchange[str(LONG)] - exchange[str(SHORT)], exchange[str(LONG)] / 10)
-    return 2 * LONG * (ranks - 1) / rest
+def _sending(exchange: Mapping[str, float], vector: int) -> float:
+    """Seconds for which the bytes of two exchanges are under way, beside what exchanges of few take."""
+    return max(exchange[str(vector)] - exchange[str(SHORT)], exchange[str(vector)] / 10)

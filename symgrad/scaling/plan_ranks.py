@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.benchmark.machine_limits import cpu_name, usable_cores
+from symgrad.benchmark.machine_limits import cpu_name
 from symgrad.benchmark.workload import workload_of
 from symgrad.compiler.loading.cache import cached_module
 from symgrad.errors import DataError, SpecError
@@ -17,6 +18,7 @@ from symgrad.scaling.scaling_plan import ScalingPlan
 from symgrad.scaling.step_model import Cluster, PredictedStep, TimedMachine, predicted
 from symgrad.spec.expand import expand
 from symgrad.training.preparing import check_shared
+from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -57,7 +59,11 @@ def plan_ranks(
     _demand_steps(work)
     check_shared(module, spec)
     _compile_for_ranks(work)
-    machine, real = measured(work, sorted({max(cores, 2), max(on_each, 2)}), sorted(measure), progress)
+    counts, rows = _counts(ranks, measure), work.batch or 1
+    least = rows if is_weak else math.ceil(rows / counts[-1])
+    side_by_side = sorted({max(cores, 2), max(on_each, 2)})
+    together = {count: rows if is_weak else math.ceil(rows / count) for count in sorted(measure)}
+    machine, real = measured(work, least, side_by_side, together, progress)
     return ScalingPlan(
         name=spec.name,
         batch=work.batch or 1,
@@ -68,7 +74,7 @@ def plan_ranks(
         cores=cores,
         ranks_per_machine=on_each,
         network=network,
-        steps=_steps(machine, Cluster(on_each, network), work, _counts(ranks, measure), is_weak),
+        steps=_steps(machine, Cluster(on_each, network), work, counts, is_weak),
         measured=real,
     )
 

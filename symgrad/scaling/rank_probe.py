@@ -20,56 +20,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-LONG = 1 << 23
-"""Bytes of the messages that bandwidth is measured with."""
 SHORT = 8
-_LEAST, _REPEATS, _MOST_STEPS = 0.03, 7, 30
+"""Bytes of messages whose time is that of sending anything at all."""
+_LEAST, _REPEATS, _MOST_STEPS = 0.02, 7, 128
 
 
 def main(folder: Path) -> None:
-    """Time what `asked.json` says, and leave what was found in `found.json`.
+    """Time what `asked.json` says, steps with so many rows of all ranks, and leave it in `found.json`.
 
-    Steps of each number of rows are timed on all ranks at once, each for itself but in step with the others;
-    those of `together` are real ones.
+    A process alone also times steps that share nothing.
     """
     asked = json.loads((folder / "asked.json").read_text())
     module, begun = load(asked["module"]), world()
-    comm = None if begun is None else PatientComm(begun)  # as trainings wait
+    comm = OneOfOne() if begun is None else PatientComm(begun)  # as trainings wait
     with np.load(folder / "data.npz") as stored:
         arrays = [stored[name] for name in (*module.INPUTS, *module.TARGETS)]
+    batched: list[bool] = asked["batched"]
     found: dict[str, Any] = {"steps": {}, "memory": {}}
-    if comm is not None:
-        found["exchange"] = {size: _exchange(comm, size) for size in (SHORT, LONG)}
-    in_step = OneOfOne() if comm is None else _InStep(comm)
     for rows in sorted(asked["rows"]):
-        found["steps"][rows] = _timed(comm, _steps(module, arrays, asked["batched"], rows, in_step))
+        found["steps"][rows] = _timed(begun, _steps(module, arrays, batched, rows, {"comm": comm}))
         found["memory"][rows] = _resident()
-    for rows in asked["together"]:
-        found.setdefault("together", {})[rows] = _timed(
-            comm, _steps(module, arrays, asked["batched"], rows, comm)
-        )
-    if comm is None or comm.Get_rank() == 0:
+    if begun is None:
+        found["plain"] = _timed(None, _steps(module, arrays, batched, max(asked["rows"]), {}))
+    else:
+        found["exchange"] = {size: _exchange(comm, size) for size in asked["exchanged"]}
+    if comm.Get_rank() == 0:
         (folder / "found.json").write_text(json.dumps(found))
 
 
-class _InStep(OneOfOne):
-    """A rank by itself that meets the others where real ones exchange what they have."""
-
-    def __init__(self, comm: Any) -> None:
-        self.comm = comm
-        self.few, self.taken = np.zeros(1), np.zeros(comm.Get_size())
-
-    def Allgather(self, sent: Any, taken: Any) -> None:
-        """What it sent itself, when all have come."""
-        self.comm.Allgather(self.few, self.taken)
-        super().Allgather(sent, taken)
-
-
 def _steps(
-    module: ModuleType, arrays: list[Any], batched: list[bool], rows: int, comm: Any
+    module: ModuleType, arrays: list[Any], batched: list[bool], rows: int, shared: dict[str, Any]
 ) -> Callable[[int], float]:
     """The seconds of so many steps of training on so many rows each, from the first values."""
-    first, shared = module.init_params(0), {} if comm is None else {"comm": comm}
+    first = module.init_params(0)
 
     def run(count: int) -> float:
         data = [
@@ -88,21 +71,24 @@ def _steps(
     return run
 
 
-def _timed(comm: Any, run: Callable[[int], float]) -> float:
-    """Seconds of a step: the slowest rank's, the median of some turns."""
+def _timed(ranks: Any, run: Callable[[int], float]) -> float:
+    """Seconds of a step: the slowest rank's, the median of some turns.
+
+    What an epoch takes besides its steps is left out: it is in the time of one epoch as in that of a longer.
+    """
 
     def slowest(count: int) -> float:
-        if comm is None:
+        if ranks is None:
             return run(count)
-        comm.Barrier()
-        return float(max(comm.allgather(run(count))))
+        ranks.Barrier()
+        return float(max(ranks.allgather(run(count))))
 
     slowest(1)
-    count, taken = 1, slowest(1)
-    while taken < _LEAST and count < _MOST_STEPS:
-        count = min(_MOST_STEPS, max(2 * count, int(count * _LEAST / max(taken, 1e-6))))
-        taken = slowest(count)
-    return median([slowest(count) for _ in range(_REPEATS)]) / count
+    count = 1
+    while slowest(count) < _LEAST and count < _MOST_STEPS:
+        count *= 2
+    short, long = count, 3 * count
+    return max(median([slowest(long) - slowest(short) for _ in range(_REPEATS)]), 0.0) / (long - short)
 
 
 def _exchange(comm: Any, size: int) -> float:

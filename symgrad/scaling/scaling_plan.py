@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 HALF = 0.5
 """The efficiency above which scaling is said to hold."""
+FAR = 0.25
+"""The part of a real step's time by which a plan is said to miss it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,10 +121,21 @@ class ScalingPlan(Displayed):
     def _conclusions(self) -> tuple[str, ...]:
         fastest, last = self.fastest, self.last_efficient
         where = "the most that was asked for" if fastest.ranks == self.steps[-1].ranks else "more are slower"
-        return (
-            f"fastest on {fastest.ranks} ranks ({self.speed_up(fastest):.3g}×; {where}); "
-            f"each rank does at least half of what one alone does up to {last.ranks}",
+        on = "one rank alone" if fastest.ranks == 1 else f"{fastest.ranks} ranks"
+        missed = [str(step.ranks) for step in self.steps if self._misses(step)]
+        doubts = (
+            f"real steps took other times on {', '.join(missed)}: where this machine had other work to do, "
+            "time them again when it has none"
         )
+        return (
+            f"fastest on {on} ({self.speed_up(fastest):.3g}×; {where}); "
+            f"each rank does at least half of what one alone does up to {last.ranks}",
+            *([doubts] if missed else []),
+        )
+
+    def _misses(self, step: PredictedStep) -> bool:
+        real = self.measured.get(step.ranks)
+        return real is not None and abs(step.seconds - real) > FAR * real
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON can hold it."""

@@ -39,9 +39,9 @@ class Link:
 class TimedMachine:
     """This machine, as it was measured with one spec.
 
-    `side_by_side` has, by the number of processes that compute in step with each other, the seconds of a
-    step by its number of rows; `bandwidth` the bytes a second that as many send each other. `memory` is the
-    bytes of a process by its rows, `plain` a step of one process that shares nothing.
+    `side_by_side` has, by the number of ranks, the seconds of a step by the rows that each has, without what
+    takes longer where more bytes are sent; `bandwidth` the bytes a second that as many send each other.
+    `memory` is the bytes of a process by its rows, `plain` a step of one process that shares nothing.
     """
 
     plain: float

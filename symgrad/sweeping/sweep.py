@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from symgrad.sweeping.working.dask_workers import DaskWorkers
 from symgrad.sweeping.working.joblib_workers import JoblibWorkers
 from symgrad.training.dataset.data import load_data
 from symgrad.training.run_folder import run_folder, stopped_run
+from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,8 +162,7 @@ def _sampler(plan: SweepPlan, folder: Path) -> Sampler:
 def _workers(who: WhoWorks, plan: SweepPlan) -> Workers:
     if who.dask is not None:
         return DaskWorkers(who.dask)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = who.workers or max(1, cores // plan.threads)
+    asked = who.workers or max(1, usable_cores() // plan.threads)
     return JoblibWorkers(min(asked, plan.trials), plan.threads)
 
 
