@@ -232,6 +232,8 @@ def _manual(spec: Spec, taken: set[str]) -> tuple[EquationSpec, ...]:
 def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpec, ...]:
     """The user's and the library's functions that the formulas call, each after those it calls itself."""
     users = {f.name: f for f in spec.functions}
+    tensors = {t.name for t in (*spec.inputs, *spec.targets)} | {c.name for c in spec.constants}
+    tensors |= {p.name for p in spec.parameters} | {e.name for e in spec.equations}
     found: dict[str, FunctionSpec] = {}
 
     stopped = {id(call) for formula in formulas for call in _stopped(formula)}
@@ -254,6 +256,10 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
         if name in found:
             return
         others = (*users, *(network.name for network in spec.networks))
+        if name not in users and name in tensors and name not in library.functions:
+            problem = f"'{name}' is a tensor, not a function"
+            remedy = f"write {name}[...] for its entries; what is computed at several places is a network"
+            raise SpecError(problem, at=call.at, remedy=remedy)
         function = users.get(name) or _library_function(name, call.at, others)
         function = replace(function, formula=with_axes_named(function.formula, users))
         stopped.update(id(call) for call in _stopped(function.formula))

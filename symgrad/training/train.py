@@ -138,43 +138,20 @@ def train(
         warn_of_hyper(spec, chosen)
         return _Beginning(callbacks, logged, chosen, plan, parts, *begun)
 
-    callbacks, logged, chosen, plan, parts, reached, notes = ranks.together(begin)
-    if ranks.count > 1:
-        same = {
-            "text of the spec": spec.sha256,
-            "text of the module": module_hash(module),
-            "settings": str(plan),
-            "data": data_hash(parts),
-        }
-        ranks.demand_same(same)
+    begun = ranks.together(begin)
+    _demand_same(ranks, spec, module, begun)
     with nullcontext() if out is None or not ranks.is_first else run_folder(Path(out)) as folder:
         if folder is not None:
             leave_module(module, folder)
-        every = callbacks.every or (going_on.orders.every if going_on else None)
-        running = running_hyper(spec, module, chosen, plan.epochs)
-        drawn = _drawn_anew(spec, parts) if data is None else None
-        steps = EpochSteps(module, plan, parts.training, running, every, trace, drawn, ranks)
-        trainer = Trainer(steps, parts, reached, callbacks)
-        _compile_first(trainer, reached)
-        orders = _orders(spec, trainer, data, validation, logged) if folder else None
+        trainer = _trainer(spec, module, begun, going_on, trace, ranks, is_spec_data=data is None)
+        _compile_first(trainer, begun.reached)
+        orders = _orders(spec, trainer, data, validation, begun.logged) if folder else None
         is_new = going_on is None
-        keeper = Keeper(folder, orders, trainer, reached, is_new=is_new) if folder and orders else None
-        with run_logs(folder, trainer, logged) as logs:
-            planned_epochs = plan.epochs + (plan.finish.iterations if plan.finish else 0)
-            shown = (
-                shown_progress(planned_epochs, score_name(module)) if progress and ranks.is_first else None
-            )
-            with shown or nullcontext() as show:
-                report = _reporting(show, logs)
-                outcome = trainer.run(report, _keeping(trainer, keeper) if out is not None else _unseen)
-                outcome = shared_outcome(ranks, outcome, lambda before: finished(trainer, before, report))
-            logs.end(outcome.records, outcome.reason)
+        keeper = Keeper(folder, orders, trainer, begun.reached, is_new=is_new) if folder and orders else None
+        keep = _keeping(trainer, keeper) if out is not None else _unseen
+        outcome = _carried_out(trainer, folder, begun.logged, keep, progress=progress)
         run = _finished(trainer, outcome, start)
-        if going_on is not None and going_on.orders.ranks != ranks.count:
-            notes = (*notes, OTHER_RANKS.format(going_on.orders.ranks, ranks.count))
-        if going_on is not None and len(outcome.records) == len(going_on.reached.records):
-            notes = (*notes, NOTHING_LEFT.format(len(outcome.records)))
-        run = replace(run, notes=(*notes, *run.notes))
+        run = replace(run, notes=(*begun.notes, *_gone_on(going_on, outcome, ranks), *run.notes))
         defect = outcome.defect or ranks.agreed(lambda: _late_defect(run, trainer))
         if isinstance(defect, DivergenceError):
             run = replace(run, stop_reason="diverged")
@@ -185,7 +162,7 @@ def train(
         raise defect
     if defect is not None:
         raise TrainingDivergedError(defect, run)
-    _warn_of_unreached(run, module, parts.training)
+    _warn_of_unreached(run, module, begun.parts.training)
     return run
 
 
@@ -199,6 +176,69 @@ class _Beginning(NamedTuple):
     parts: Parts
     reached: Reached
     notes: tuple[str, ...]
+
+
+def _demand_same(ranks: RankGroup, spec: Spec, module: ModuleType, begun: _Beginning) -> None:
+    """Raise DataError unless all ranks train the same on the same."""
+    if ranks.count > 1:
+        same = {
+            "text of the spec": spec.sha256,
+            "text of the module": module_hash(module),
+            "settings": str(begun.plan),
+            "data": data_hash(begun.parts),
+        }
+        ranks.demand_same(same)
+
+
+def _trainer(
+    spec: Spec,
+    module: ModuleType,
+    begun: _Beginning,
+    going_on: GoingOn | None,
+    trace: Trace | None,
+    ranks: RankGroup,
+    *,
+    is_spec_data: bool,
+) -> Trainer:
+    plan, parts, callbacks = begun.plan, begun.parts, begun.callbacks
+    every = callbacks.every or (going_on.orders.every if going_on else None)
+    running = running_hyper(spec, module, begun.chosen, plan.epochs)
+    drawn = _drawn_anew(spec, parts) if is_spec_data else None
+    steps = EpochSteps(module, plan, parts.training, running, every, trace, drawn, ranks)
+    return Trainer(steps, parts, begun.reached, callbacks)
+
+
+def _carried_out(
+    trainer: Trainer,
+    folder: Path | None,
+    logged: Sequence[LogName],
+    keep: Callable[[int], None],
+    *,
+    progress: bool,
+) -> TrainingOutcome:
+    """What came of all epochs, and of what finishes them, shown and logged as they end."""
+    plan, ranks = trainer.plan, trainer.ranks
+    with run_logs(folder, trainer, logged) as logs:
+        planned_epochs = plan.epochs + (plan.finish.iterations if plan.finish else 0)
+        is_shown = progress and ranks.is_first
+        shown = shown_progress(planned_epochs, score_name(trainer.module)) if is_shown else nullcontext()
+        with shown as show:
+            report = _reporting(show, logs)
+            outcome = trainer.run(report, keep)
+            outcome = shared_outcome(ranks, outcome, lambda before: finished(trainer, before, report))
+        logs.end(outcome.records, outcome.reason)
+    return outcome
+
+
+def _gone_on(going_on: GoingOn | None, outcome: TrainingOutcome, ranks: RankGroup) -> tuple[str, ...]:
+    """What is to be said of a training that went on with another."""
+    if going_on is None:
+        return ()
+    others, made = going_on.orders.ranks, len(outcome.records)
+    return (
+        *((OTHER_RANKS.format(others, ranks.count),) if others != ranks.count else ()),
+        *((NOTHING_LEFT.format(made),) if made == len(going_on.reached.records) else ()),
+    )
 
 
 def _compile_first(trainer: Trainer, reached: Reached) -> None:

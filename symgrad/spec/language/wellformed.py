@@ -167,7 +167,10 @@ def _check_operand(before: Token | None, token: Token) -> None:
     if token.text == "[" and before is not None and before.text in (",", "="):
         return  # a list as an argument, which the parser knows
     if token.text == "[":
-        remedy = "name its numbers under constants, as in constants: {c: [1, 2, 3]}, and write c here"
+        remedy = (
+            "name its numbers under constants, as in constants: {c: [1, 2, 3]}, and write c here; "
+            "to take a part of an answer, name it in an equation, as in y: h[:, 0]"
+        )
         raise SpecError("a list is not in the language", at=token.at, remedy=remedy)
     # `f()` and a comma before the closing bracket are left to _check_arguments.
     if token.text not in _CLOSING or before is None or before.text not in ("(", ","):

@@ -394,7 +394,7 @@ class TrainBlock(_Block):
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:
         """What belongs to the optimiser, to `stop`, to `data` or beside this block."""
-        asked = str(block.get("optimizer", "sgd")).partition("(")[0]
+        asked = str(block.get("optimizer", "sgd")).partition("(")[0].lower()
         optimizer = asked if asked in library.optimizers else "sgd"
         own = {name for entry in library.optimizers.values() for name, _ in entry.signature.defaults}
         if key in HYPER_PARAMETERS or key in own:
