@@ -387,6 +387,7 @@ BY_COLUMNS = True  # whether it lies innermost in memory
 FULL_BATCH = ""  # why every step needs all rows, where it does
 MICRO_BATCH_SIZE = 0  # rows of a piece of a batch; 0: all
 COUPLED = ""  # why ranks cannot share a batch, where they cannot
+ADDS_UP = False  # whether losses of ranks add up; else theirs is the mean
 STEP_MEMORY = ("grad",)  # vectors like theta for a step
 RANGES = {
     "learning_rate": "(0, inf)",
@@ -1705,8 +1706,8 @@ def _own_share(
     extents: Sequence[int],
     counts_rows: bool,
 ) -> tuple[float, float, float]:
-    """The loss of this rank's rows of a batch times what they weigh, that weight, and what their gradient is
-    still to be multiplied by; where that is 0, there is none.
+    """The loss of this rank's rows of a batch times what they weigh, unless losses add up, that weight, and
+    what their gradient is still to be multiplied by; where that is 0, there is none.
     """
     (point, grad, step), (flat, memory, work) = vectors, data
     rows, before = _own_rows(stretch, batch), len(batch) * stretch.rank // stretch.ranks
@@ -1718,10 +1719,11 @@ def _own_share(
             point, target, step, before + start, *flat, rows, start, count, memory, work, *extents
         )
         share = (count if counts_rows else weight) / len(batch)
+        times = 1.0 if ADDS_UP else share
         if share and keep:
-            _add_weighted(grad, keep, target, share)
+            _add_weighted(grad, keep, target, times)
         if share:
-            value, total, keep = value + share * loss, total + share, 1.0 if keep else share
+            value, total, keep = value + times * loss, total + share, 1.0 if keep else times
     return value, total, keep
 
 

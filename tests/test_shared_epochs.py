@@ -52,6 +52,8 @@ CASES = {
     "frozen": spec(freeze=["h_W"], per_parameter={"z_b": {"learning_rate": 0.01}}),
     "averaged": spec(average=0.9),
     "single precision": spec(dtype="float32"),
+    "a sum": spec(loss="sum(logsumexp(z[n,k], k) - z[n,t[n]], n) / 9"),
+    "a sum, drawn": spec(loss="softmax_cross_entropy(z, t, reduction=sum)/9", equations=DROPOUT, clip_norm=1),
     "a state": spec(
         equations={"h": "tanh(dense(x, 4))", "hm": "mean(h, axis=0)", "z": "dense(h, 3) + sum(m)"},
         state={"m": {"axes": [4], "init": 0, "next": "0.9*m + 0.1*hm"}},
@@ -205,7 +207,7 @@ def test_numbers_that_are_not_finite_are_told_on_every_rank(tmp_path: Path) -> N
     ("loss", "reason"),
     [
         ("softmax_cross_entropy(z - mean(z, axis=0), t)", "'loss' compares rows with a sum over the rows"),
-        ("softmax_cross_entropy(z, t, reduction=sum)", "'loss' is a sum over the rows, not their mean"),
+        ("softmax_cross_entropy(z, t, reduction=sum) + l2(z_W)", "'loss' adds terms that grow differently"),
     ],
 )
 def test_rows_that_know_of_each_other_are_not_shared(loss: str, reason: str, tmp_path: Path) -> None:

@@ -56,17 +56,18 @@ class _Part:
 @dataclass(frozen=True)
 class RowWeight:
     """What pieces of a batch weigh in its mean: their rows, or a sum over these, which is the tensor
-    `total`, or `times_rows` that.
+    `total`, or `times_rows` that. A loss that `adds_up` is the sum of what pieces have.
     """
 
     total: str = ""
     times_rows: bool = False
+    adds_up: bool = False
 
 
 WIDENING = ("constant", "row", "total")
 CONSTANT, ROW, MEAN = _Part("constant"), _Part("row"), _Part("total", Fraction(-1))
-WEIGHTED_MEAN = _Part("total", Fraction(0), Fraction(-1))
-ROWS = RowWeight()
+SUM, WEIGHTED_MEAN = _Part("total"), _Part("total", Fraction(0), Fraction(-1))
+ROWS, ADDED_UP = RowWeight(), RowWeight(adds_up=True)
 
 
 def check_micro_batches(model: Model, program: Program) -> None:
@@ -96,19 +97,29 @@ def why_no_mean(program: Program, rows: str) -> str | None:
 
 
 def weight_of_pieces(program: Program, rows: str) -> RowWeight | str:
-    """By what the loss of a batch, and the next values of states, are means over its pieces; or why they are
-    no such means.
+    """By what the loss of a batch, and the next values of states, are means over its pieces, or their sums;
+    or why they are neither.
     """
     reason = why_no_mean(program, rows) or _why_no_next_mean(program, rows, ROWS)
     if reason is None:
         return ROWS
     if not rows:
         return reason
+    if _is_sum(program, rows):
+        return ADDED_UP
     for candidate in _sums_of_data(program, rows):
         found = _weighted_by(program, rows, candidate)
         if found is not None and _why_no_next_mean(program, rows, found) is None:
             return found
     return reason
+
+
+def _is_sum(program: Program, rows: str) -> bool:
+    """Whether the loss is a sum over the rows, and nothing else has to be a mean."""
+    try:
+        return not program.next_values and _parts(program, rows).get(program.loss or "") == SUM
+    except _CoupledError:
+        return False
 
 
 def _sums_of_data(program: Program, rows: str) -> Iterator[str]:

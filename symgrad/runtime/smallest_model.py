@@ -21,6 +21,7 @@ FREE_AXES = ("batch",)
 BATCH_AXIS = "batch"  # the axis of rows; empty: there is none
 BY_COLUMNS = False  # whether the batch axis comes last in memory
 COUPLED = ""  # why ranks cannot share the rows of a batch, where they cannot
+ADDS_UP = False  # whether the loss of a batch is the sum of its pieces' losses; else it is their mean
 FULL_BATCH = ""  # why every step needs all rows, where it does
 AXES: dict[str, tuple[str | int, ...]] = {"x": ("batch",), "t": ("batch",)}
 CLASSES: dict[str, int] = {}  # how many labels there are

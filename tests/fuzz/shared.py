@@ -47,6 +47,9 @@ def shared_spec(random: Random) -> Spec:
         for name, about in spec.get("targets", {}).items()
     }
     train = {"optimizer": random.choice(OPTIMIZERS), **random.choice(OPTIONS)}
+    first = [axes[0] for axes in map(_axes, spec["inputs"].values()) if axes and isinstance(axes[0], str)]
+    if first and random.random() < 0.3:  # where the loss is a mean, this is a sum over the rows
+        spec = {**spec, "loss": f"0.1 * {first[0]} * ({spec['loss']})"}
     dtype = "float64" if random.random() < 0.8 else "float32"
     return {
         **spec,
@@ -55,6 +58,10 @@ def shared_spec(random: Random) -> Spec:
         "train": train,
         "name": "shared",
     }
+
+
+def _axes(declared: Any) -> list[Any]:
+    return list(declared["axes"] if isinstance(declared, dict) else declared)
 
 
 def judge_shared(spec: Spec, random: Random, by_rows: bool) -> Outcome:

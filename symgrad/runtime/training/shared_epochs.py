@@ -13,6 +13,7 @@ from symgrad.runtime.kept_memory import _kept
 from symgrad.runtime.numba.gradients.weighted_gradients import _add_weighted
 from symgrad.runtime.parameter_vectors import _Alone, _check_state, _copy_of_state
 from symgrad.runtime.smallest_model import (
+    ADDS_UP,
     BATCH_AXIS,
     DTYPE,
     FREE_AXES,
@@ -135,8 +136,8 @@ def _own_share(
     extents: Sequence[int],
     counts_rows: bool,
 ) -> tuple[float, float, float]:
-    """The loss of this rank's rows of a batch times what they weigh, that weight, and what their gradient is
-    still to be multiplied by; where that is 0, there is none.
+    """The loss of this rank's rows of a batch times what they weigh, unless losses add up, that weight, and
+    what their gradient is still to be multiplied by; where that is 0, there is none.
     """
     (point, grad, step), (flat, memory, work) = vectors, data
     rows, before = _own_rows(stretch, batch), len(batch) * stretch.rank // stretch.ranks
@@ -148,10 +149,11 @@ def _own_share(
             point, target, step, before + start, *flat, rows, start, count, memory, work, *extents
         )
         share = (count if counts_rows else weight) / len(batch)
+        times = 1.0 if ADDS_UP else share
         if share and keep:
-            _add_weighted(grad, keep, target, share)
+            _add_weighted(grad, keep, target, times)
         if share:
-            value, total, keep = value + share * loss, total + share, 1.0 if keep else share
+            value, total, keep = value + times * loss, total + share, 1.0 if keep else times
     return value, total, keep
 
 

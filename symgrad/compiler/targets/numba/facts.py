@@ -22,6 +22,7 @@ from symgrad.notation.parameters_apart import called_value, left_alone, numbers_
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
+from symgrad.passes.separability import RowWeight
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import predicted_from, stopped_in, stops_gradients
@@ -189,10 +190,14 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
 
 
 def _shared(lowered: LoweredModel) -> Iterator[FactText]:
-    """Why ranks cannot share a batch, where they cannot."""
+    """Why ranks cannot share a batch, where they cannot; else how its loss is made of theirs."""
     if lowered.program.loss:
-        coupled = lowered.piece_weight if isinstance(lowered.piece_weight, str) else ""
+        weight = lowered.piece_weight
+        coupled = weight if isinstance(weight, str) else ""
         yield FactText("COUPLED", _quoted(coupled), "why ranks cannot share a batch, where they cannot")
+        if isinstance(weight, RowWeight):
+            means = "whether losses of ranks add up; else theirs is the mean"
+            yield FactText("ADDS_UP", str(weight.adds_up), means)
 
 
 def _of_sets(rows: int) -> Iterator[FactText]:
