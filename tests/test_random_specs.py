@@ -31,6 +31,7 @@ DRAWN = {
     "slope_networks": 1, "modes": 3, "chance": 3, "shared": 4,
 }  # fmt: skip
 """How many specs of each kind; two seconds are needed for each kind."""
+MOST_WITHOUT_ANSWER = 10
 ENOUGH = 600.0
 """Seconds that end the drawing where all specs have become slow, which fails."""
 
@@ -38,10 +39,13 @@ ENOUGH = 600.0
 @pytest.mark.parametrize("kind", DRAWN)
 def test_random_specs_are_right(kind: str) -> None:
     print(f"SYMGRAD_FUZZ_SEED={SEED}")  # pytest shows it where the test fails
-    tally = run(ENOUGH, SEED, [kind], range(DRAWN[kind]), compiled_each=10**9)
-    assert not tally.failures, "\n".join(f"{f.number}: {f.outcome}\n{f.spec}" for f in tally.failures)
-    assert tally.counts[kind, "right"] > 0
-    assert tally.counts.total() == DRAWN[kind]
+    for first in count(0, DRAWN[kind]):  # some have no answer that could be told: not all, nor mostly
+        tally = run(ENOUGH, SEED, [kind], range(first, first + DRAWN[kind]), compiled_each=10**9)
+        assert not tally.failures, "\n".join(f"{f.number}: {f.outcome}\n{f.spec}" for f in tally.failures)
+        assert tally.counts.total() == DRAWN[kind]
+        if tally.counts[kind, "right"]:
+            break
+        assert first < MOST_WITHOUT_ANSWER
 
 
 def test_a_random_spec_is_right_compiled() -> None:
