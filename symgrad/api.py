@@ -465,6 +465,7 @@ def train(
     from symgrad.training.borrowed_params import check_source
     from symgrad.training.logs.run_logs import checked_logs
     from symgrad.training.train import train as run_training
+    from symgrad.unsolved import unsolved
 
     ranks = RankGroup(None if comm is None else PatientComm(comm))
     if resume is not None:
@@ -518,6 +519,7 @@ def train(
         metrics=metrics,
         log=log,
         trace=partial(first_not_finite, spec),
+        unsolved=partial(unsolved, spec),
         ranks=ranks,
     )
 
@@ -674,6 +676,7 @@ def _resumed(
     from symgrad.training.resuming import newest, spec_of
     from symgrad.training.run_folder import stopped_run
     from symgrad.training.train import resume as run_on
+    from symgrad.unsolved import unsolved
 
     with stopped_run(run) if ranks.is_first else nullcontext():
         file, orders = ranks.agreed(lambda: newest(run))
@@ -691,6 +694,7 @@ def _resumed(
             progress=progress,
             after_epoch=after_epoch,
             trace=partial(first_not_finite, begun),
+            unsolved=partial(unsolved, begun),
             after_steps=after_steps,
             log=log,
             ranks=ranks,

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from symgrad.calculus.deriving.stops import without_stops
+from symgrad.calculus.deriving.vanishing import without_vanishing
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
@@ -119,7 +120,11 @@ class Stages:
         """The gradient of the loss, equation by equation, from the loss back."""
         wrt = [p.name for p in self.standardised.of_kind("parameter")] + list(self.model.spec.gradients)
         wanted = wrt if self.standardised.loss else []
-        return differentiate(self.standardised, wanted, held=self.model.states)
+        return self.told_zeros(differentiate(self.standardised, wanted, held=self.model.states))
+
+    def told_zeros(self, program: Program) -> Program:
+        """A program of first derivatives, in which nobody needs the zeros any longer that pass on slopes."""
+        return without_vanishing(program) if self.model.spec.solved else program
 
     @stage("Program → Program")
     def derived(self) -> Program:
@@ -281,7 +286,7 @@ class Stages:
     @cached_property
     def stepping(self) -> StepStages | None:
         """The stages of one step of time, where the network can go on step by step."""
-        step = one_step(self.standardised)
+        step = None if self.model.spec.solved else one_step(self.standardised)
         return StepStages(self.model, step=step) if step else None
 
     @cached_property
@@ -460,7 +465,8 @@ class FurtherStages(StagesBeside):
     @stage("Program → Program")
     def adjoint(self) -> Program:
         """The derivative as a program of its own."""
-        return further_program(self.asked, self.model, self.first.standardised, self.first.derived)
+        first = self.first
+        return self.told_zeros(further_program(self.asked, self.model, first.standardised, first.derived))
 
     @stage("Program → Program")
     def in_parts(self) -> Program:

@@ -18,6 +18,7 @@ LATE = {
     "judgement/gate.py": "a module that is kept needs no SymPy",
     "not_finite.py": "a training that goes well needs no mpmath",
     "training/finishing/finish.py": "a training that only makes epochs needs no optimiser of SciPy's",
+    "unsolved.py": "a spec without what is solved for needs no mpmath",
     "verifier/functions/polynomials.py": "python-flint need not be installed",
     "verifier/interpretation/meaning.py": "a formula without derivatives needs no SymPy",
     "verifier/text_checks.py": "a module in no file needs no SymPy",

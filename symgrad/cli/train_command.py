@@ -36,6 +36,7 @@ from symgrad.training.run import CHECKPOINT, TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run
 from symgrad.training.scores.scorers import scorers
 from symgrad.training.train import resume, train
+from symgrad.unsolved import unsolved
 from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions, ranks: Ran
                 progress=shown,
                 log=options.log,
                 trace=partial(first_not_finite, spec),
+                unsolved=partial(unsolved, spec),
                 ranks=ranks,
             )
 
@@ -285,6 +287,7 @@ def _train(
             metrics=options.metrics,
             log=options.log,
             trace=partial(first_not_finite, spec),
+            unsolved=partial(unsolved, spec),
             ranks=ranks,
         )
 

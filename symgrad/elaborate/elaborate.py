@@ -20,8 +20,9 @@ from symgrad.elaborate.indexing.index_letters import IndexLetters, with_letters
 from symgrad.elaborate.layer_demands import check_demand
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
+from symgrad.spec.language.builtins import ALONG
 from symgrad.spec.language.syntax import Call, Index, Name
-from symgrad.spec.language.trees import names_in, values_in, walk
+from symgrad.spec.language.trees import calls, names_in, values_in, walk
 from symgrad.spec.model import AxisSpec, EquationSpec, Model, NextValue, ParameterDecl, Spec
 from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import asks_for_derivative, loss_learns_from, varied_after
@@ -168,7 +169,10 @@ class _Elaborator:
 
     def _stabilise_for(self, formula: Node) -> None:
         """Bring the equations so far into stable form, where a formula asks for derivatives of them."""
-        if asks_for_derivative(formula, self.evaluator.functions):
+        tensors = self.builder.tensors
+        is_whole = all(t.carried is None or t.carried.source in tensors for t in tensors.values())
+        is_along = is_whole and any(call.function == ALONG for call in calls(formula))
+        if is_along or asks_for_derivative(formula, self.evaluator.functions):
             builder = self.builder
             so_far = self.stable(Program(tuple(builder.tensors.values()), tuple(builder.equations), (), None))
             builder.equations[:] = so_far.equations

@@ -31,7 +31,7 @@ from symgrad.spec.expansion.calls import bind
 from symgrad.spec.expansion.written_out import operations_of
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
-from symgrad.spec.language.builtins import STOP_GRADIENT, UNIFORM, is_derivative
+from symgrad.spec.language.builtins import ALONG, STOP_GRADIENT, UNIFORM, is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.sizes.size_forms import free_size, may_hold
 from symgrad.spec.language.sizes.whole_numbers import (
@@ -453,6 +453,8 @@ class Evaluator:
             return self._combine(stop_gradient, name, call.at, scope, *arguments_of(call, 1))
         if name == UNIFORM:
             return drawn(call, scope, self.builder, lambda node: self._value(node, scope))
+        if name == ALONG:
+            return self.derivatives.along(call, scope.owner, lambda node: self._value(node, scope))
         if is_derivative(call, self.functions):
             return self.derivatives(call, scope.owner, lambda node: self._value(node, scope))
         if name in SCALAR:

@@ -25,6 +25,7 @@ from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
 from symgrad.spec.expansion.steps.drawn_prediction import drawn_prediction
 from symgrad.spec.expansion.steps.next_values import next_values
+from symgrad.spec.expansion.steps.solved_tensors import refuse_around_solved, refuse_in_solved
 from symgrad.spec.expansion.steps.streams import Streams
 from symgrad.spec.expansion.steps.two_modes import TwoModes, in_draws, in_inference, in_two_modes
 from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried, with_rows_said
@@ -54,6 +55,7 @@ def expand(spec: Spec) -> Model:
             something that is never meant.
     """
     _check_functions(spec)
+    refuse_in_solved(spec)
     layers = LayerExpander(spec)
     layers.run()
     networks = NetworkExpander(spec, layers)
@@ -64,6 +66,7 @@ def expand(spec: Spec) -> Model:
     equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in steps.equations)
     starts = tuple(replace(s, formula=_plain(s.formula, spec)) for s in layers.starts)
     equations = with_rows_said(spec, equations, starts)
+    refuse_around_solved(spec, equations)
     equations, carried = with_carried(equations, starts, layers.taken)
     refuse_with_carried(spec, equations, carried)
     after_targets = _depending_on_targets(spec, equations, carried)

@@ -202,6 +202,25 @@ class CarriedSpec:
         return bool(self.start.end)
 
 
+SolvingMethod: TypeAlias = Literal["picard", "newton"]
+"""How an equation is solved: by putting what it gives into it again, or by its slope."""
+
+
+@dataclass(frozen=True)
+class SolvedSpec:
+    """An equation that is solved for the tensor `name`, in so many `steps` of a `method`.
+
+    It stands for other equations: `iterated` are those of the steps but the last, which begins with `held`.
+    """
+
+    name: str
+    method: SolvingMethod
+    steps: int
+    iterated: tuple[str, ...]
+    held: str
+    at: Position = field(compare=False)
+
+
 @dataclass(frozen=True)
 class Branch:
     """Layers of a chain beside their input x: `residual` is x + f(x), `concat` is x and f(x) side by side."""
@@ -666,7 +685,7 @@ class Spec(Displayed):
 
     `manual` are formulas that are no part of the model: those named `dX` claim a derivative of the loss.
     `derive` asks for derivatives beyond the gradient. Of the parameters, those in `state` live on
-    by formulas.
+    by formulas. Where an equation is `solved`, others stand for it.
 
     `places` says where the names in `outputs`, `gradients`, `axes` and `train` stand: key, name, place.
     """
@@ -695,6 +714,7 @@ class Spec(Displayed):
     networks: tuple[NetworkSpec, ...] = ()
     state: tuple[StateSpec, ...] = ()
     starts: tuple[StartSpec, ...] = ()
+    solved: tuple[SolvedSpec, ...] = ()
 
     @cached_property
     def batch_axis(self) -> str:

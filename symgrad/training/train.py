@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
+    from symgrad.errors import SpecWarning
     from symgrad.spec.model import Monitor, Spec, TrainSpec
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
@@ -70,6 +71,10 @@ UNREACHED = (
     "divide it by {} in the data, as `standardize: true` is of inputs alone",
     "write `standardize: true` in the train block",
 )
+ROWS_DOUBTED = 256
+"""So many rows are looked at where something may be not solved for."""
+Doubts: TypeAlias = "Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[SpecWarning]]"
+"""What is to be doubted at parameters and data by name."""
 AVERAGED = "the parameters kept and measured are the moving average of those trained"
 
 
@@ -94,6 +99,7 @@ def train(
     metrics: Sequence[str] = (),
     log: Sequence[str] = (),
     trace: Trace | None = None,
+    unsolved: Doubts | None = None,
     ranks: RankGroup = ALONE,
 ) -> Run:
     """Train the module as the spec says; the same seed gives the same bits on the same machine
@@ -110,7 +116,8 @@ def train(
     steps with a StepRecord: see `Callbacks`. A run that a callback ended within an epoch keeps the parameters
     that it saw; going on with it makes that epoch anew. `monitor` says what is measured
     besides at the end of each epoch, `metrics` which scores of scikit-learn's on held-out rows, `log` where
-    epochs are logged besides. `trace` finds the first tensor that is not finite, where a loss is not.
+    epochs are logged besides. `trace` finds the first tensor that is not finite, where a loss is not, and
+    `unsolved` what a solver has not solved for at the parameters that are kept.
 
     All `ranks` make this call. They share every batch; the first alone measures, calls callbacks and writes
     into `out`, and its run has what it wrote.
@@ -163,6 +170,8 @@ def train(
     if defect is not None:
         raise TrainingDivergedError(defect, run)
     _warn_of_unreached(run, module, begun.parts.training)
+    if unsolved is not None and ranks.is_first:
+        _warn_of_unsolved(run, module, begun.parts.training, unsolved)
     return run
 
 
@@ -269,6 +278,14 @@ def _warn_of_unreached(run: Run, module: ModuleType, training: Dataset) -> None:
             warn(found)
 
 
+def _warn_of_unsolved(run: Run, module: ModuleType, training: Dataset, unsolved: Doubts) -> None:
+    """Say what a solver has not solved for on rows trained on."""
+    rows = training.take(np.arange(min(training.rows, ROWS_DOUBTED)))
+    arrays = dict(zip((*module.INPUTS, *module.TARGETS), rows.arrays, strict=True))
+    for doubt in unsolved(run.checkpoint.fitted._asdict(), arrays):
+        warn(doubt)
+
+
 def _reporting(show: Callable[[EpochRecord], None] | None, logs: RunLogs) -> Callable[[EpochRecord], None]:
     """What is done when an epoch has ended."""
 
@@ -308,6 +325,7 @@ def resume(
     progress: bool = True,
     after_epoch: AfterEpoch | None = None,
     trace: Trace | None = None,
+    unsolved: Doubts | None = None,
     after_steps: AfterSteps | None = None,
     log: Sequence[str] = (),
     ranks: RankGroup = ALONE,
@@ -344,6 +362,7 @@ def resume(
         metrics=orders.metrics,
         log=(*orders.log, *checked_logs(log)),
         trace=trace,
+        unsolved=unsolved,
         ranks=ranks,
     )
 

@@ -18,6 +18,7 @@ from fuzz.chance import chance_spec
 from fuzz.derivative_programs import derivative_spec
 from fuzz.derived import derived_spec
 from fuzz.extremes import extreme_spec
+from fuzz.fixed_points import fixed_points_spec
 from fuzz.free_axes import free_axes_spec
 from fuzz.judge import JUDGES, judge
 from fuzz.kinks import kink_spec
@@ -66,6 +67,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "modes": modes_spec,
     "chance": chance_spec,
     "shared": shared_spec,
+    "fixed_points": fixed_points_spec,
 }
 
 

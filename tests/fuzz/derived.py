@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fuzz.fixed_points import fixed_points_spec
 from fuzz.gradients import GARBAGE, LARGE, NEAR, TRIES, Outcome, drawn_data, module_of, plain
 from fuzz.jets import Jet, Jets, jet, slopes, values
 from fuzz.meaning import run_steps, scope_at, steps_of
@@ -31,7 +32,9 @@ ASKED = ("hvp", "gauss_newton", "per_sample", "hessian", "jacobian")
 
 def derived_spec(random: Random) -> Spec:
     """A spec of another kind, and one of the derivatives beyond the gradient."""
-    draw = random.choice((tensor_spec, tensor_spec, graph_spec, sequence_spec, recurrent_spec))
+    draw = random.choice(
+        (tensor_spec, tensor_spec, graph_spec, sequence_spec, recurrent_spec, fixed_points_spec)
+    )
     while True:
         spec = draw(random)
         made = [key.partition("[")[0] for key in spec.get("equations", ())]

@@ -15,6 +15,7 @@ from fuzz.called_networks import judge_called_networks
 from fuzz.derivative_judge import judge_derivatives
 from fuzz.derived import judge_derived
 from fuzz.extremes import judge_extremes
+from fuzz.fixed_points import judge_fixed_points
 from fuzz.free_axes import judge_free_axes
 from fuzz.gradients import Outcome, judge_compiled, judge_gradient
 from fuzz.kinks import judge_kinks
@@ -47,6 +48,7 @@ JUDGES = {
     "modes": judge_modes,
     "chance": judge_modes,
     "shared": judge_shared,
+    "fixed_points": judge_fixed_points,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""
 LIMIT = 30.0

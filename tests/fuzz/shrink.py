@@ -68,7 +68,8 @@ def _formulas(spec: Spec) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every formula of a spec, and the keys that lead to it."""
     yield ("loss",), spec["loss"]
     for key, formula in spec.get("equations", {}).items():
-        yield ("equations", key), formula
+        if isinstance(formula, str):  # what is solved would be no contraction any longer
+            yield ("equations", key), formula
     rule = spec.get("train", {}).get("optimizer")
     for key, formula in rule["update"].items() if isinstance(rule, dict) else ():
         yield ("train", "optimizer", "update", key), formula

@@ -43,10 +43,18 @@ class Direction:
         numbers = [str(place) for place in self.places if isinstance(place, int)]
         return self.tensor + ("".join(numbers) if any(number != "0" for number in numbers) else "")
 
+    def runs(self, axes: Axes) -> Axes:
+        """The axes along which every entry varies in turn, of those of the tensor."""
+        return tuple(axes[n] for n, place in enumerate(self.places) if place == EACH)
+
     @property
     def seeds(self) -> tuple[sp.Symbol, ...]:
         """The indices of the axes along which every entry varies in turn."""
         return tuple(index_symbol(f"_s{n}") for n, place in enumerate(self.places) if place == EACH)
+
+    def among(self, indices: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
+        """The indices of a tangent: what a layer multiplies by its matrix stays last."""
+        return (*indices[:-1], *self.seeds, *indices[-1:])
 
     def slope(self, indices: Sequence[sp.Expr]) -> sp.Expr:
         """The derivative of an entry of the tensor itself."""
@@ -56,6 +64,33 @@ class Direction:
                 varied = index_symbol(f"_s{number}") if place == EACH else sp.Integer(place)
                 factors.append(delta(varied, index))
         return sp.Mul(*factors)
+
+
+@dataclass(frozen=True)
+class Along:
+    """What varies: all of a tensor, whose entry at `indices` changes by `change`, over its own loops too."""
+
+    tensor: str
+    indices: tuple[sp.Expr, ...]
+    change: sp.Expr
+    loops: tuple[Loop, ...]
+
+    @property
+    def seeds(self) -> tuple[sp.Symbol, ...]:
+        """The indices that the change has beside those of the tensor."""
+        return tuple(loop.index for loop in self.loops)
+
+    def runs(self, axes: Axes) -> Axes:  # noqa: ARG002  # as those of a direction
+        """The axes of these."""
+        return tuple(loop.axis for loop in self.loops)
+
+    def among(self, indices: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
+        """The indices of a tangent: what counts steps comes first."""
+        return (*self.seeds, *indices)
+
+    def slope(self, indices: Sequence[sp.Expr]) -> sp.Expr:
+        """What an entry of the tensor changes by."""
+        return self.change.xreplace(dict(zip(self.indices, indices, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -85,13 +120,13 @@ class Tangents:
     ) -> None:
         self.tensors, self.equations = tensors, equations
         self.add, self.fresh = add, fresh
-        self.known: dict[tuple[str, Direction], Tangent | None] = {}
+        self.known: dict[tuple[str, Direction | Along], Tangent | None] = {}
         self.needed: set[str] = set()
         self.blind: set[str] = set()
         """What has a slope with jumps that was differentiated since this was emptied: it is 0 beside them."""
-        self._flat: dict[tuple[str, Direction], str] = {}
+        self._flat: dict[tuple[str, Direction | Along], str] = {}
 
-    def of(self, name: str, direction: Direction) -> Tangent | None:
+    def of(self, name: str, direction: Direction | Along) -> Tangent | None:
         """The tangent of a tensor; None where it is 0, as the tensor does not depend on what varies."""
         self.needed = needed = needed_from(self.equations, name, direction.tensor)
         for equation in [e for e in self.equations if e.target in needed]:
@@ -99,24 +134,24 @@ class Tangents:
                 self.known[equation.target, direction] = self._of_equation(equation, direction)
         self.blind |= {self._flat[key] for key in ((t, direction) for t in needed) if key in self._flat}
         if name == direction.tensor:
-            indices = _standard_indices(len(direction.places))
+            indices = _standard_indices(len(self.tensors[name].axes))
             return Tangent(indices, direction.slope(indices))
         return self.known[name, direction] if name in needed else None
 
-    def _is_known(self, name: str, direction: Direction) -> bool:
+    def _is_known(self, name: str, direction: Direction | Along) -> bool:
         """Whether the tangent was made, and what it is made of is still there."""
         if (name, direction) not in self.known:
             return False
         found = self.known[name, direction]
         return found is None or all(e.tensor in self.tensors for e in entries(found.body))
 
-    def _slope_of(self, entry: Entry, direction: Direction) -> sp.Expr:
+    def _slope_of(self, entry: Entry, direction: Direction | Along) -> sp.Expr:
         if entry.tensor == direction.tensor:
             return direction.slope(entry.indices)
         found = self.known.get((entry.tensor, direction))
         return sp.Integer(0) if found is None else found.at(entry.indices)
 
-    def _of_equation(self, equation: Equation, direction: Direction) -> Tangent | None:
+    def _of_equation(self, equation: Equation, direction: Direction | Along) -> Tangent | None:
         slopes = derivatives(equation)
         total = sp.Add(*(d * self._slope_of(e, direction) for e, d in slopes if d != 0))
         flat = [e for e, d in slopes if d == 0 and self._slope_of(e, direction) != 0]
@@ -124,13 +159,10 @@ class Tangents:
             self._flat[equation.target, direction] = self.tensors[equation.target].of
         if total == 0:
             return None
-        seeds = direction.seeds
-        axes = self.tensors[direction.tensor].axes
-        runs = [axes[n] for n, place in enumerate(direction.places) if place == EACH]
-        own, last = equation.indices[:-1], equation.indices[-1:]
+        seeds, runs = direction.seeds, direction.runs(self.tensors[direction.tensor].axes)
         made = Equation(
             equation.target,
-            (*equation.indices, *seeds) if equation.scatters else (*own, *seeds, *last),
+            (*equation.indices, *seeds) if equation.scatters else direction.among(equation.indices),
             (*equation.loops, *(Loop(s, a) for s, a in zip(seeds, runs, strict=True))),
             "none" if equation.reduction == "none" else "sum",
             total,
@@ -149,7 +181,7 @@ class Tangents:
         self.add(tensor, replace(equation, target=name, reduction="sum", body=weight))
         return weight / Entry(name, equation.indices)
 
-    def _named(self, made: Equation, of: Equation, direction: Direction) -> Tangent:
+    def _named(self, made: Equation, of: Equation, direction: Direction | Along) -> Tangent:
         """The tangent that an equation makes: a short body as it is, any other as a tensor of its own."""
         if not made.scatters:
             used = made.body_indices
@@ -162,15 +194,21 @@ class Tangents:
         if is_short:
             names = dict(zip(of.indices, standard, strict=False))
             return Tangent(standard[:rank], made.body.xreplace(names))
-        by = (*self.tensors[of.target].by, direction.name)
-        base = self.tensors[of.target].of or self._named_alike(of, direction)
-        axes = self._axes(made, of, direction)
-        name = self.fresh(derivative_name(base, by))
-        self.add(Tensor(name, axes, "temporary", of=base, by=by), replace(made, target=name))
+        tensor = replace(self._tensor(of, direction), axes=self._axes(made, of, direction))
+        name = tensor.name
+        self.add(tensor, replace(made, target=name))
         if made.scatters:
             return Tangent(standard[:rank], Entry(name, standard))
         places = dict(zip((*of.indices, *direction.seeds), standard, strict=True))
         return Tangent(standard[:rank], Entry(name, tuple(places[i] for i in made.indices)))
+
+    def _tensor(self, of: Equation, direction: Direction | Along) -> Tensor:
+        """What an equation's tangent is called, and of what it is the derivative by what."""
+        if isinstance(direction, Along):
+            return Tensor(self.fresh(f"{of.target}_move"), (), "temporary")
+        by = (*self.tensors[of.target].by, direction.name)
+        base = self.tensors[of.target].of or self._named_alike(of, direction)
+        return Tensor(self.fresh(derivative_name(base, by)), (), "temporary", of=base, by=by)
 
     def _named_alike(self, equation: Equation, direction: Direction) -> str:
         """The tensor whose derivative it is too: Z, where that is a temporary and what does not vary."""
@@ -182,9 +220,8 @@ class Tangents:
         is_alike = readers[0].is_elementwise and not readers[0].scatters and slopes == alone
         return self._named_alike(readers[0], direction) if is_alike else equation.target
 
-    def _axes(self, made: Equation, of: Equation, direction: Direction) -> Axes:
-        own, varied = self.tensors[of.target].axes, self.tensors[direction.tensor].axes
-        runs = tuple(varied[n] for n, place in enumerate(direction.places) if place == EACH)
+    def _axes(self, made: Equation, of: Equation, direction: Direction | Along) -> Axes:
+        own, runs = self.tensors[of.target].axes, direction.runs(self.tensors[direction.tensor].axes)
         if made.scatters:
             return (*own, *runs)
         axis_of = dict(zip((*of.indices, *direction.seeds), (*own, *runs), strict=True))

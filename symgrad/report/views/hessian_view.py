@@ -16,6 +16,7 @@ from symgrad.passes.further.second_order import with_given
 from symgrad.pipeline import Stages
 from symgrad.report.content import FormulaRow, Section
 from symgrad.report.views.jacobian_view import jacobian_row
+from symgrad.spec.expansion.steps.solved_tensors import refuse_second_derivatives
 from symgrad.spec.reads import loss_arguments
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def hessians(derived: Derived) -> Iterator[tuple[str, LossHessian]]:
     """The Hessians that are shown: by what the loss reads, all of it given, and by the parameters."""
     stages = derived.stages
     model = stages.model
+    refuse_second_derivatives(model.spec, model.spec.at)
     read, parameters = loss_arguments(model), tuple(p.name for p in model.parameters)
     if stages.formulas.loss is not None and parameters:
         alone = Stages(model, with_given(stages.formulas, read)).standardised

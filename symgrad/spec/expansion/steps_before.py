@@ -88,7 +88,10 @@ def refuse_with_carried(
     """
     if not carried:
         return
+    solved = {name: found.name for found in spec.solved for name in found.iterated}
     what = f"of the recurrence of '{carried[0].source}'"
+    if carried[0].source in solved:
+        what = f"of '{solved[carried[0].source]}', which is solved for"
     functions = {function.name: function for function in spec.functions}
     for equation in equations:
         if asks_for_derivative(equation.formula, functions):

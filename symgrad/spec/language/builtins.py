@@ -23,12 +23,15 @@ DERIVATIVE = "d"
 MAX_ORDER = 6
 """Of a derivative that one call asks for: the terms of one of order n grow as the partitions of n."""
 STOP_GRADIENT = "stop_gradient"
+ALONG = "slope along"
+"""`slope along(u, z[n,i], v[n,i])` is what u changes by where z changes by v: a directional derivative.
+No name that anybody can write; what is solved is written with it."""
 TRAINING = "training"
 """`training(a, b)` is a in training and b in inference."""
 UNIFORM, LIKE = "uniform", "like"
 """`uniform(like=x)` draws a number between 0 and 1 for every entry of x, and for all indices around it."""
 SPECIAL_FORMS = frozenset(
-    ("where", "onehot", "spread", STOP_GRADIENT, TRAINING, UNIFORM, SIZE, *PLACEMENTS, *REARRANGEMENTS)
+    ("where", "onehot", "spread", STOP_GRADIENT, ALONG, TRAINING, UNIFORM, SIZE, *PLACEMENTS, *REARRANGEMENTS)
 )
 LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS.keys() | SPECIAL_FORMS
 

@@ -35,8 +35,16 @@ from symgrad.spec.reading.equations.equation_texts import equations_at, equation
 from symgrad.spec.reading.equations.network_block import networks_at
 from symgrad.spec.reading.equations.recurrence_starts import starts_in
 from symgrad.spec.reading.equations.repeats import equations_repeated, layers_at, repeated_names
+from symgrad.spec.reading.equations.solved_equations import solved_in
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
-from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, StateBlock, TargetBlock, TensorBlock
+from symgrad.spec.reading.schema import (
+    ParameterBlock,
+    SolvedBlock,
+    SpecBlock,
+    StateBlock,
+    TargetBlock,
+    TensorBlock,
+)
 from symgrad.spec.reading.training.finishing import with_needed
 from symgrad.spec.reading.training.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from symgrad.spec.reading.document import Document, Key
+    from symgrad.spec.reading.equations.solved_equations import Solved
     from symgrad.spec.reading.schema import RepeatedBlock
 
 _FUNCTION_REMEDY = "expected a name and its arguments, such as swish(x, beta)"
@@ -57,6 +66,7 @@ def build(block: SpecBlock, document: Document) -> Spec:
         SpecError: for names and formulas outside the language, and declarations that contradict each other.
     """
     starts = starts_in(block.equations or {}, _axes_named(block, document), document)
+    solved = solved_in(block.equations or {}, _names_given(block, document), document)
     spec = Spec(
         name=_spec_name(block, document),
         dtype=block.dtype,
@@ -72,8 +82,9 @@ def build(block: SpecBlock, document: Document) -> Spec:
         functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
         networks=networks_at(document, block.networks),
         layers=layers_at(document, ("layers",), block.layers or ()),
-        equations=tuple(_all_equations(block.equations or {}, starts, document)),
-        starts=tuple(starts.values()),
+        equations=tuple(_all_equations(block.equations or {}, starts, solved, document)),
+        starts=(*starts.values(), *(start for found in solved.values() for start in found.starts)),
+        solved=tuple(found.spec for found in solved.values()),
         outputs=names_at(document, ("outputs",), block.outputs),
         loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
         gradients=names_at(document, ("gradients",), block.gradients),
@@ -212,6 +223,14 @@ def _axes_named(block: SpecBlock, document: Document) -> dict[str, Position]:
     return places
 
 
+def _names_given(block: SpecBlock, document: Document) -> set[str]:
+    """All names that a spec gives to something."""
+    heads = (*(block.equations or {}), *block.manual, *block.functions, *block.networks)
+    given = (part.strip() for head in heads for part in re.split(r"[\[(,\])]", head))
+    tensors = (*block.inputs, *block.targets, *block.constants, *block.parameters, *block.state)
+    return {*_axes_named(block, document), *tensors, *given}
+
+
 def _parameter(key: Key, block: ParameterBlock | StateBlock, document: Document) -> ParameterSpec:
     at = document.place(key).key
     axes = _parameter_axes(block.axes, document, key)
@@ -280,15 +299,23 @@ def _argument(node: Node) -> str:
 
 
 def _all_equations(
-    blocks: Mapping[str, str | RepeatedBlock], starts: Collection[str], document: Document
+    blocks: Mapping[str, str | RepeatedBlock | SolvedBlock],
+    starts: Collection[str],
+    solved: Mapping[str, Solved],
+    document: Document,
 ) -> Iterator[EquationSpec]:
-    """The equations of a graph but those of `starts`, repeated ones as often as they stand for."""
+    """The equations of a graph but those of `starts`, repeated ones as often as they stand for, and in the
+    place of those that are `solved` what stands for them.
+    """
     for name, block in blocks.items():
         if name in starts:
             continue
         key: Key = ("equations", name)
         if isinstance(block, str):
             yield from equations_at(key, block, document)
+            continue
+        if isinstance(block, SolvedBlock):
+            yield from solved[name].equations
             continue
         inside, repeated = (*key, "repeat"), block.repeat
         start = formula_at(document, (*inside, "start"), repeated.start)

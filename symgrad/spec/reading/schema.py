@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from symgrad.spec import library
 from symgrad.spec.language.names import shorten
-from symgrad.spec.model import Monitor
+from symgrad.spec.model import Monitor, SolvingMethod
 from symgrad.spec.other_names import HYPER_PARAMETERS, known_as, meant
 from symgrad.spec.reading.fields import (
     MAX_SIZE,
@@ -38,6 +38,7 @@ from symgrad.spec.reading.slips import call_text, torn
 
 MAX_EQUATIONS = 1000
 MAX_FUNCTIONS = 100
+MAX_STEPS = 10_000
 REPEATED_EQUATIONS = "repeat: {times: 12, start: E, equations: {...}}"
 
 
@@ -248,15 +249,31 @@ class RepeatedBlock(_Block):
         return f"write {REPEATED_EQUATIONS}" if key in RepeatedEquations.model_fields else ""
 
 
+class SolvedBlock(_Block):
+    """`"z[n,i]": {solve: ..., start: 0, method: picard, steps: 40}`: z is what the formula, which reads it,
+    gives.
+    """
+
+    solve: Formula
+    start: Formula
+    method: SolvingMethod
+    steps: Annotated[int, Field(ge=2, le=MAX_STEPS)]
+
+
 def _equation_kind(value: object) -> str:
-    own = {"repeat", *RepeatedEquations.model_fields}
-    return "block" if isinstance(value, dict) and own & value.keys() else "text"
+    if not isinstance(value, dict):
+        return "text"
+    if "solve" in value or "method" in value or "steps" in value:
+        return "solved"
+    return "block" if {"repeat", *RepeatedEquations.model_fields} & value.keys() else "text"
 
 
 Equations: TypeAlias = dict[
     str,
     Annotated[
-        Annotated[Formula, Tag("text")] | Annotated[RepeatedBlock, Tag("block")],
+        Annotated[Formula, Tag("text")]
+        | Annotated[RepeatedBlock, Tag("block")]
+        | Annotated[SolvedBlock, Tag("solved")],
         Discriminator(_equation_kind),
     ],
 ]

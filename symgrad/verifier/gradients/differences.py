@@ -1,7 +1,8 @@
 """Slopes of a model's loss by central differences, independent of every derivative rule.
 
 With 50 digits a step of 2⁻⁵⁰ leaves a truncation error of about 2⁻¹⁰⁰: one difference is exact for our
-purposes. In extended or double precision three steps h, h/2, h/4 are extrapolated to 0 (Richardson 1911)
+purposes, unless the loss changes by a part of itself within so short a step; then a shorter one is made. In
+extended or double precision three steps h, h/2, h/4 are extrapolated to 0 (Richardson 1911)
 and the last correction, with the rounding noise, is the stated uncertainty.
 """
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
+
+
+_LEAST = 1e-12
+"""A loss that is smaller counts as this, where it is asked what part of it changes."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +122,18 @@ class Differences:
             return None
         noise = 4 * self.arithmetic.epsilon * abs(self.loss) / step
         if not self.arithmetic.extrapolate:
-            return Slope(float(first), float(first), noise)
+            return Slope(float(first), float(first), noise + self._truncation(float(first), step))
         second, third = (self.central(along, step / n) for n in (2, 4))
         if second is None or third is None:
             return None
         left, right = (4 * second - first) / 3, (4 * third - second) / 3
         best = (16 * right - left) / 15
         return Slope(float(best), float(best), abs(float(best - right)) + 4 * noise)
+
+    def _truncation(self, slope: float, step: float) -> float:
+        """About what a step leaves out: as much as of a function that bends as far as it rises."""
+        change = abs(slope) * step / max(abs(self.loss), _LEAST)
+        return abs(slope) * change * change
 
     def _kink(self, along: Mapping[str, Array], step: float) -> Slope:
         """One-sided slopes at the smallest step; their truncation error is first order."""

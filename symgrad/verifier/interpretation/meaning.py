@@ -16,7 +16,7 @@ from symgrad.spec.expansion.calls import bind
 from symgrad.spec.expansion.steps.streams import STREAM
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
-from symgrad.spec.language.builtins import LIKE, STOP_GRADIENT, UNIFORM, is_derivative
+from symgrad.spec.language.builtins import ALONG, LIKE, STOP_GRADIENT, UNIFORM, is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.sizes.whole_numbers import with_sizes
@@ -378,6 +378,10 @@ class Formulas:
             return self._stopped(self.value(call.arguments[0], scope))
         if name == UNIFORM:
             return self._drawn(call, scope)
+        if name == ALONG:
+            from symgrad.verifier.interpretation.slopes.varied_models import along  # and SymPy with it
+
+            return along(self, call, scope)
         if is_derivative(call, self.functions):
             from symgrad.verifier.interpretation.slopes.varied_models import derivative  # and SymPy with it
 

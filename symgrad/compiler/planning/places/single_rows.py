@@ -2,13 +2,15 @@
 
 A copy of windows that is multiplied in the same turn of the loop over rows is one. Its row stays in the
 cache, whatever the number of rows. So are the values that each part of a recurrence makes and needs alone,
-and what a recurrence hands from each step to the next, if nothing needs it later.
+and what a recurrence hands from each step to the next, if nothing needs more of it later than its last step.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
+
+import sympy as sp
 
 from symgrad.calculus.terms import Entry, entries, indices_in
 from symgrad.compiler.planning.loop_orders import ROW
@@ -55,20 +57,34 @@ def _handed_on(program: Program, nest: LoopNest) -> Iterator[str]:
         carried = program.carried[tensor.name]
         source = program.tensor[carried.source]
         is_made_here = source.name in {e.target for e in nest.equations} - program.asked_for
-        if is_made_here and source.kind in _HIDDEN and _stays(program, nest, source):
+        if is_made_here and source.kind in _HIDDEN and _stays(program, nest, source, _last_row(nest)):
             yield source.name
         counts_turns = tensor not in nest.carried or carried.along == 0
         if counts_turns and _stays(program, nest, tensor):
             yield tensor.name
 
 
-def _stays(program: Program, nest: LoopNest, tensor: Tensor) -> bool:
-    """Whether only a nest reads a tensor of several axes, in each turn of its loop the row of that alone."""
+def _stays(program: Program, nest: LoopNest, tensor: Tensor, last: sp.Expr | None = None) -> bool:
+    """Whether only a nest reads a tensor of several axes, in each turn of its loop the row of that alone.
+
+    Others may read the `last` row that is made, if there is one.
+    """
     readers = {e.target for e in program.equations if tensor.name in e.reads}
     readers |= {name for name, carried in program.carried.items() if tensor.name in carried.reads}
     inside = {*(e.target for e in nest.equations), *(t.name for t in nest.all_carried)}
     in_rows = all(map(_is_of_row, _accesses(nest.equations, tensor.name)))
-    return readers <= inside and len(tensor.axes) > 1 and in_rows
+    outside = readers - inside
+    later = _accesses((e for e in program.equations if e.target in outside), tensor.name)
+    stays = not outside & program.carried.keys() and all(entry.indices[:1] == (last,) for entry in later)
+    return stays and len(tensor.axes) > 1 and in_rows
+
+
+def _last_row(nest: LoopNest) -> sp.Expr | None:
+    """The index of the row that the loop of a recurrence over all of its steps makes last, if it is known."""
+    (axis,) = (loop.axis for loop in nest.loops)
+    if not nest.carried or axis.of_parts or axis.size is None:
+        return None
+    return sp.Integer(0 if nest.back else axis.size - 1)
 
 
 def row_to_take(plan: Plan, nest: Step, equation: Equation, placed: Iterable[str]) -> str | None:

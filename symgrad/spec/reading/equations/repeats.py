@@ -69,7 +69,7 @@ def _check_count(number: int, document: Document, key: Key) -> None:
         )
 
 
-def repeated_names(blocks: Mapping[str, str | RepeatedBlock], document: Document) -> dict[str, Position]:
+def repeated_names(blocks: Mapping[str, object], document: Document) -> dict[str, Position]:
     """The names inside blocks of repeated equations, for which others stand, each where it stands first."""
     found: dict[str, Position] = {}
     for name, block in blocks.items():

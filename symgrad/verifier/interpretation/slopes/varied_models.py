@@ -59,6 +59,21 @@ def derivative(formulas: Varying, call: Call, scope: ValueScope) -> TensorValue:
     return _by_tensor(formulas, of, by, scope)
 
 
+def along(formulas: Varying, call: Call, scope: ValueScope) -> TensorValue:
+    """What a formula changes by where all entries of a tensor change, `slope along(u, z[n,i], v[n,i])`.
+
+    Where v is computed at one step of a recurrence, it has that step alone.
+    """
+    of, by, change = call.arguments
+    if not isinstance(by, Index):
+        raise SpecError("a direction is one of a tensor", at=by.at)
+    shape = tuple(formulas.tensors[by.tensor].array.shape)
+    given = formulas.tensors[change.tensor].array if isinstance(change, Index) else np.ones(shape)
+    directions = formulas.arithmetic.array(given).reshape((1, *shape))
+    slopes, value = _slopes(formulas, of, by.tensor, directions, scope)
+    return TensorValue(formulas.arithmetic.array(slopes[0]), value.rank)
+
+
 def _slopes(
     formulas: Varying, of: Node, name: str, directions: Array, scope: ValueScope
 ) -> tuple[Any, TensorValue]:
@@ -69,7 +84,7 @@ def _slopes(
     value = inner.value(of, replace(scope, bound=bound))
     formulas.work += inner.work
     dual = duals.of(value.array)
-    return duals.slopes(dual, len(directions)), replace(value, array=dual.array)
+    return duals.slopes(dual, directions.shape[0]), replace(value, array=dual.array)
 
 
 def _by_tensor(formulas: Varying, of: Node, by: Name, scope: ValueScope) -> TensorValue:
