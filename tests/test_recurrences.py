@@ -94,7 +94,7 @@ def test_recurrences_along_two_axes_of_one_size_lie_each_as_it_goes() -> None:
 
 
 FAULTS = (
-    ("h_before[1 + {t}, {n}, {i}] = h[{t}, {n}, {i}]", "h_before[1 + {t}, {n}, {i}] = h[0, {n}, {i}]"),
+    ("h_before[1 + {t}, {n}, {i}] = h[{n}, {i}]", "h_before[1 + {t}, {n}, {i}] = h[0, {i}]"),
     ("{t} = 4 - 1 - done", "{t} = done"),
     ("h_before[0, {n}, {i}] = real(0)", "h_before[0, {n}, {i}] = real(1)"),
     ("if 0 < {t}:", "if 1 < {t}:"),

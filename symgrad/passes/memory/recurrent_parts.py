@@ -48,7 +48,8 @@ def check_parts(model: Model, program: Program) -> None:
         if (axis := program.tensor[name].axes[carried.along]).size is None:
             problem = f"how many steps '{carried.source}' has, only the data decide"
             raise SpecError(problem, at=asked.at, remedy=f"give {axis} a size, or say how many steps, as 10")
-    if not model.carried:
+    iterated = {name for solved in model.spec.solved for name in solved.iterated}
+    if iterated.issuperset(carried.source for carried in model.carried):
         problem, remedy = "nothing goes on from step to step here", "leave steps_at_once out"
         raise SpecError(problem, at=asked.at, remedy=remedy)
 

@@ -197,7 +197,8 @@ class _Carrier:
             if node.tensor != equation.name:
                 return node
             problem = f"'{equation.name}' reads itself at its own step"
-            remedy = 'read the step before, h[n,t-1,i], and give it a start: "h[n,-1,i]": 0'
+            remedy = 'read the step before, h[n,t-1,i], and give it a start: "h[n,-1,i]": 0; or solve for it:'
+            remedy += ' "h[n,i]": {solve: ..., start: 0, method: picard, steps: 40}'
             raise SpecError(problem, at=node.at, remedy=remedy)
         number, _, by = shifted[0]
         source = self.defined[node.tensor]

@@ -163,6 +163,12 @@ class _Solving:
             if isinstance(node, Name) and node.id == name:
                 problem = f"'{name}' is solved for entry by entry, here it stands as a whole"
                 raise SpecError(problem, at=node.at, remedy=f"give it indices: {left}")
+            if isinstance(node, Index) and node.tensor == name and len(node.indices) != len(self.indices):
+                problem = f"'{name}' has {len(self.indices)} axes, here it has {len(node.indices)} indices"
+                raise SpecError(problem, at=node.at, remedy=f"give it one for each axis: {left}")
+            if isinstance(node, Name) and node.id == "inf":
+                problem = f"nothing that solves for '{name}' may be infinite"
+                raise SpecError(problem, at=node.at, remedy="leave inf to equations above, as in masks")
         if name in names_in(self.start):
             problem = f"the start of '{name}' reads '{name}'"
             raise SpecError(problem, at=self.start.at, remedy="begin with a number, a parameter or an input")
@@ -179,6 +185,9 @@ class _Solving:
 
 def _left_side(text: str, at: Position) -> tuple[str, tuple[str, ...], tuple[tuple[str, Node], ...]]:
     """The name that is solved for, its indices, and the ranges that stand there."""
+    if "," in text.partition("[")[0]:
+        problem = f"'{text}' are several names, and one is solved for"
+        raise SpecError(problem, at=at, remedy="put them side by side in one: z[n,i] for i below 2, say")
     head = parse_head(text, at) if "[" in text else None
     if head is None or not all(index for index, _ in head.indices):
         problem = f"'{text}' is solved for entry by entry"
