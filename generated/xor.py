@@ -1009,6 +1009,9 @@ if version_info.minor is not None and version_info.short < (0, 62):
 # So far Numba's inner parts are as the short way to LLVM takes them; a later version goes its own way.
 IS_KNOWN = version_info.minor is not None and version_info.short < (0, 69)
 
+# Of 512-bit registers LLVM would use the half, since the first processors that had them slowed down with all.
+_WHOLE_REGISTERS = '"prefer-vector-width"="512"'  # where none is so wide, loops take what there is
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
@@ -1026,7 +1029,12 @@ def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) 
 
 
 class _OnceOptimized(JITCodeLibrary):
-    """Code that is optimised as a whole, and not one function after the other before."""
+    """Code for whole registers, optimised as a whole, and not one function after the other before."""
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        for function in ir_module.functions:
+            function.attributes.update({_WHOLE_REGISTERS})
+        super().add_ir_module(ir_module)
 
     def _optimize_functions(self, module: Any) -> None:
         module.data_layout = self._codegen._data_layout

@@ -110,3 +110,8 @@ def test_a_later_numba_compiles_its_own_way(monkeypatch: pytest.MonkeyPatch) -> 
     assert own_way(a) == weighed(a)
     names = own_way.get_metadata(own_way.signatures[0])["pipeline_times"]
     assert any("nopython_rewrites" in passes for passes in map(str, names.values()))
+
+
+def test_loops_may_use_whole_registers() -> None:
+    (code,) = COMPILED[walked].inspect_llvm().values()
+    assert '"prefer-vector-width"="512"' in code
