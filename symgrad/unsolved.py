@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from symgrad.errors import SpecWarning, SymgradError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from symgrad.spec.model import SolvedSpec, Spec
@@ -19,37 +18,26 @@ NEAR = {"float32": 1e-4, "float64": 1e-6}
 """What a last step may change, beside the largest entry or 1, so that nobody needs to be told."""
 
 
-def last_changes(
+def unsolved(
     spec: Spec, parameters: Mapping[str, NDArray[np.floating]], data: Mapping[str, NDArray[np.generic]]
-) -> Iterator[tuple[SolvedSpec, float, float]]:
-    """For each equation that is solved, what its last step changes at most, and the largest of its entries.
+) -> list[SpecWarning]:
+    """A warning for each equation that is not solved at a point: its gradient would be that of a solution.
 
     The spec's own formulas are computed in double precision. Nothing where they cannot be.
     """
+    if not spec.solved:
+        return []
     from symgrad.spec.expand import expand  # a spec without such equations needs none of these
     from symgrad.verifier.interpretation.arithmetic import DOUBLE
     from symgrad.verifier.interpretation.interpreter import interpret
+    from symgrad.verifier.sampling.solved_points import is_near, last_changes
 
     try:
         found = interpret(expand(spec), {**parameters, **data}, DOUBLE).tensors
     except SymgradError:
-        return
-    for solved in spec.solved:
-        now, before = (np.asarray(found[name], np.float64) for name in (solved.name, solved.held))
-        largest = float(np.max(np.abs(now), initial=0.0))
-        yield solved, float(np.max(np.abs(now - before), initial=0.0)), largest
-
-
-def unsolved(
-    spec: Spec, parameters: Mapping[str, NDArray[np.floating]], data: Mapping[str, NDArray[np.generic]]
-) -> list[SpecWarning]:
-    """A warning for each equation that is not solved at a point: its gradient would be that of a solution."""
-    changes = last_changes(spec, parameters, data) if spec.solved else ()
-    return [
-        _warning(solved, change, largest)
-        for solved, change, largest in changes
-        if not change <= NEAR[spec.dtype] * max(1.0, largest)
-    ]
+        return []
+    changes = last_changes(spec, found)
+    return [_warning(*each) for each in changes if not is_near(*each[1:], NEAR[spec.dtype])]
 
 
 def _warning(solved: SolvedSpec, change: float, largest: float) -> SpecWarning:

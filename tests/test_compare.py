@@ -287,3 +287,12 @@ def test_the_command(folder: Path, only_symgrad: None) -> None:
     assert bad.exit_code == 2
     assert "unknown name 'q'" in bad.stderr
     assert CliRunner().invoke(main, ["compare", "lms.yaml", "--time-limit", "0"]).exit_code == 2
+
+
+def test_no_differences_are_made_of_what_a_gradient_takes_for_constant(module_of, only_symgrad):
+    spec = {**KINK, "name": "held", "loss": "mean((z - stop_gradient(2 * w))**2)"}
+    comparison = compare(read(spec), module_of(spec), rows=3)
+    results = by_name(comparison)
+    assert comparison.passed
+    assert {results[name].verdict for name in ALL[2:]} == {"not run"}
+    assert "by stop_gradient or in a solver" in results["central"].note

@@ -77,3 +77,11 @@ def test_every_function_of_the_language_is_known_everywhere() -> None:
     assert complex_numbers().functions.keys() >= SCALAR_FUNCTIONS
     assert pytorch(pytest.importorskip("torch")).functions.keys() >= SCALAR_FUNCTIONS
     assert jax_arrays(pytest.importorskip("jax")).functions.keys() >= SCALAR_FUNCTIONS
+
+
+def test_jax_takes_an_index_that_is_a_number() -> None:
+    jax = pytest.importorskip("jax")
+    spec = {"inputs": {"x": ["batch", 2]}, "parameters": {"b": [2]}, "equations": {"y[n]": "x[n,1] * b[0]"}}
+    model = expand(read({**spec, "dtype": "float64", "loss": "mean(y**2)"}))
+    problem = Problem(model, None, draw(model, "", 1), ("b",), "")  # type: ignore[arg-type]  # not compiled
+    agree(problem, *jax_gradient(problem, jax)())

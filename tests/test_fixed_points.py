@@ -22,7 +22,10 @@ from symgrad.spec.reader import read
 from symgrad.unsolved import unsolved
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.identity.check import identity_of
-from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.sampling.solved_points import is_solved
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "solvers"
 NET = "tanh(sum(z[n,j] * W[j,i], j) + x[n,i] + b[i])"
@@ -272,6 +275,15 @@ def test_what_is_not_solved_is_said_with_what_its_last_step_changed() -> None:
     assert "'z' is not solved: the last of 3 steps changes it by 0." in str(doubt)
     (doubt,) = unsolved(read(spec_of()), {**point, "W": np.diag([-9.0, 9, -9])}, {"x": x})  # goes to and fro
     assert "0.5 * z[...] + 0.5 * (...)" in str(doubt)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_the_judge_looks_where_equations_are_solved(large: bool) -> None:
+    model = stages_of(read(spec_of())).model
+    sample = draw(model, "here", 1, large=large)
+    assert is_solved(model.spec, interpret(model, sample.arrays, DOUBLE).tensors)
+    far = {**sample.arrays, "W": np.diag([-9.0, 9, -9])}
+    assert not is_solved(model.spec, interpret(model, far, DOUBLE).tensors)
 
 
 def test_training_says_what_was_not_solved(tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ def jax_arrays(jax: Any, dtype: str = "float64") -> Arithmetic:
         array: Array = jnp.asarray(values, dtype=dtype)
         return array
 
+    def integers(values: Any) -> Array:
+        """What is known while JAX traces stays an array of NumPy's, so that it can be looked at."""
+        return values if isinstance(values, jax.Array) else np.asarray(values, dtype=int)
+
     return Arithmetic(
         name="JAX",
         epsilon=float(np.finfo(dtype).eps),
@@ -109,7 +113,7 @@ def jax_arrays(jax: Any, dtype: str = "float64") -> Arithmetic:
         extrapolate=False,
         library=ArrayLibrary(
             kind=jax.Array,
-            integers=lambda values: jnp.asarray(values, dtype=int),
+            integers=integers,
             where=jnp.where,
             matmul=jnp.matmul,
             broadcast_to=jnp.broadcast_to,

@@ -12,6 +12,7 @@ from symgrad.comparison.arithmetics import complex_numbers
 from symgrad.comparison.automatic import installed, jax_gradient, pytorch_gradient
 from symgrad.comparison.claims import claimed_derivatives, with_manual
 from symgrad.comparison.numerical import DIFFERENCES, Difference
+from symgrad.spec.reads import stops_gradients
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 
@@ -26,6 +27,7 @@ Kind = Literal["manual", "symbolic", "numerical", "automatic"]
 EXACT = 1e-10
 """What float64 may lose to rounding, relative to the largest entry or the loss."""
 
+_COMPLEX = "complex step"
 _TINY = 1e-100
 """An imaginary step so small that nothing is cut off and nothing cancels."""
 
@@ -55,6 +57,23 @@ def ways(problem: Problem) -> Iterator[Way]:
     """All ways, in the order in which lecture 001 lists them."""
     yield _manual(problem)
     yield Way("symbolic", "emitted module", partial(symbolic_gradient, problem))
+    yield from _numerical(problem)
+    for name, package, gradient, note in (
+        ("PyTorch", "torch", pytorch_gradient, "eager, on one thread"),
+        ("JAX", "jax", jax_gradient, "compiled"),
+    ):
+        library = installed(package)
+        run = gradient(problem, library) if library is not None else None
+        yield Way("automatic", name, run, refusal="" if run else "not installed", note=note)
+
+
+def _numerical(problem: Problem) -> Iterator[Way]:
+    """Differences of the loss, where the gradient is its slope."""
+    if stops_gradients(problem.model):
+        refusal = "what the gradient takes for constant, by stop_gradient or in a solver, they see move"
+        names = (*(difference.name for difference in DIFFERENCES), _COMPLEX)
+        yield from (Way("numerical", name, None, refusal=refusal) for name in names)
+        return
     arguments = problem.arguments(problem.vector)
     for difference in DIFFERENCES:
         yield Way(
@@ -67,13 +86,6 @@ def ways(problem: Problem) -> Iterator[Way]:
             difference,
         )
     yield _complex_step(problem)
-    for name, package, gradient, note in (
-        ("PyTorch", "torch", pytorch_gradient, "eager, on one thread"),
-        ("JAX", "jax", jax_gradient, "compiled"),
-    ):
-        library = installed(package)
-        run = gradient(problem, library) if library is not None else None
-        yield Way("automatic", name, run, refusal="" if run else "not installed", note=note)
 
 
 def _manual(problem: Problem) -> Way:
@@ -117,7 +129,7 @@ def _difference(problem: Problem, difference: Difference) -> tuple[float, Array]
 
 
 def _complex_step(problem: Problem) -> Way:
-    name = "complex step"
+    name = _COMPLEX
     if problem.evaluate().branches:
         return Way("numerical", name, None, refusal="not analytic: where, max, min, abs or sign on the way")
     arithmetic, arrays = complex_numbers(), problem.sample.arrays

@@ -18,7 +18,7 @@ from symgrad.elaborate.formulas import Evaluator
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.language.builtins import is_derivative
+from symgrad.spec.language.builtins import ALONG, is_derivative
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
 from symgrad.spec.language.trees import replaced
 from symgrad.spec.language.unparse import unparse
@@ -74,10 +74,10 @@ class Trace:
 
 
 def has_derivatives(model: Model) -> bool:
-    """Whether a formula asks for a derivative."""
+    """Whether a formula asks for a derivative, or something is solved for by one."""
     functions = {function.name: function for function in model.functions}
     formulas = (*(e.formula for e in model.equations), *((model.loss,) if model.loss else ()))
-    return any(asks_for_derivative(formula, functions) for formula in formulas)
+    return bool(model.spec.solved) or any(asks_for_derivative(formula, functions) for formula in formulas)
 
 
 def _with_reads_for_derivatives(model: Model) -> Model:
@@ -88,7 +88,7 @@ def _with_reads_for_derivatives(model: Model) -> Model:
     functions = {function.name for function in model.functions}
 
     def change(node: Node) -> Node | None:
-        if not (isinstance(node, Call) and is_derivative(node, functions)):
+        if not isinstance(node, Call) or not (is_derivative(node, functions) or node.function == ALONG):
             return None
         of, *by = (replaced(argument, change) for argument in node.arguments)
         if any(isinstance(part, Index) for part in (of, *by)):

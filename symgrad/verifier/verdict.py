@@ -23,6 +23,7 @@ from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.sampling.solved_points import is_near, last_changes
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import compiled_checks, training_checks
 from symgrad.verifier.text_checks import text_of
@@ -166,7 +167,16 @@ def _notes(trial: Trial) -> list[str]:
         notes.append("the module was generated from a spec with another text (SPEC_SHA256 differs)")
     if spec.loss is None:
         notes.append("the spec has no loss: only forward values were checked")
-    return notes
+    return [*notes, *_unsolved(trial)]
+
+
+def _unsolved(trial: Trial) -> Iterator[str]:
+    """At which points an equation is not solved: the gradient is held to the theorem there all the same."""
+    for point in (point for point in trial.points if point.thorough):
+        for solved, change, largest in last_changes(trial.model.spec, point.exact.tensors):
+            if not is_near(change, largest):
+                what = f"the last of {solved.steps} steps changes it by {change:.2g}, beside {largest:.2g}"
+                yield f"'{solved.name}' is not solved {point.name}: {what}"
 
 
 def _edited(door: Door, emitted: str) -> tuple[tuple[Edit, ...], tuple[Decision, ...], list[Check]]:

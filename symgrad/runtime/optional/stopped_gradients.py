@@ -13,12 +13,10 @@ def verify(points: int = 3, seed: int = 0) -> bool:
     worst = {name: found for name, found in _worst_of_each(points, seed).items() if name not in STOPPED}
     passed = _told(worst)
     for name in STOPPED:
-        print(f"{name:>12} is not compared: stop_gradient holds values that it moves")
+        print(f"{name:>12} is not compared: stop_gradient, or a solver, holds values that it moves")
     if not worst:
-        verdict = (
-            "NOTHING is compared, as stop_gradient holds values on every way to the loss; symgrad verify"
-        )
-        print(f"{SPEC_NAME}: {verdict} compares this file with its spec")
+        why = "as stop_gradient or a solver holds values on every way to the loss"
+        print(f"{SPEC_NAME}: NOTHING is compared, {why}; symgrad verify compares this file with its spec")
         return False
     verdict = "every gradient that is compared agrees with differences of the loss"
     print(f"{SPEC_NAME}: {verdict if passed else 'a gradient is WRONG'}")

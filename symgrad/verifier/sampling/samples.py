@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,7 @@ from symgrad.errors import ShapeError, SymgradError
 from symgrad.verifier.gradients.reference import ValuesAndSlopes, slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
+from symgrad.verifier.sampling.solved_points import is_solved
 from symgrad.verifier.sampling.spec_fans import fans_of, scale_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ _RANGES: tuple[tuple[Range, Range], ...] = (
 
 _SPREADS = (12.0, 6.0, 3.0, 1.0)
 """How far a point with large net inputs reaches; less where double precision cannot follow."""
+
+_PARTS = (1.0, 0.5, 0.25, 0.1, 0.04)
+"""Of its parameters, what a point has at which equations are solved."""
 
 _FIRST_SIZES = (3, 9, 21)
 """The smallest free axis: longer ones are tried when a formula's indices do not fit."""
@@ -75,7 +79,7 @@ def draw(model: Model, name: str, seed: int, *, batch: int | None = None, large:
             for spread in _SPREADS if large else (1.0,):
                 usable = _usable(model, _candidates(model, name, seed, sizes, spread), careful=large)
                 if usable is not None:
-                    return usable
+                    return _solved_near(model, usable)
         except ShapeError as error:
             problem = error
         else:
@@ -135,6 +139,16 @@ def _usable(model: Model, candidates: Iterator[Sample], *, careful: bool) -> Sam
             return sample
         second_best = second_best or sample
     return second_best
+
+
+def _solved_near(model: Model, sample: Sample) -> Sample:
+    """The sample, its parameters drawn towards 0 until all is solved; as it is where that is so nowhere."""
+    for part in _PARTS if model.spec.solved else ():
+        nearer = {name: _rounded(part * block) for name, block in sample.parameters.items()}
+        found = interpret(model, {**sample.arrays, **nearer}, DOUBLE)
+        if is_solved(model.spec, found.tensors) and (found.loss is None or np.isfinite(found.loss)):
+            return replace(sample, parameters=nearer)
+    return sample
 
 
 def is_defined_near_zero(model: Model, seed: int) -> bool:
