@@ -18,7 +18,9 @@ from planting import planted
 import symgrad as sg
 from symgrad.errors import ShapeError, SpecError, SpecWarning
 from symgrad.pipeline import stages_of
+from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.spec.sense import doubts
 from symgrad.unsolved import unsolved
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.identity.check import identity_of
@@ -284,6 +286,13 @@ def test_the_judge_looks_where_equations_are_solved(large: bool) -> None:
     assert is_solved(model.spec, interpret(model, sample.arrays, DOUBLE).tensors)
     far = {**sample.arrays, "W": np.diag([-9.0, 9, -9])}
     assert not is_solved(model.spec, interpret(model, far, DOUBLE).tensors)
+
+
+def test_a_parameter_that_a_solver_begins_with_is_doubted() -> None:
+    more = {"parameters": {"W": [3, 3], "b": [3], "c": [3]}}
+    (doubt,) = doubts(expand(read(spec_of({**PICARD, "start": "c[i]"}, **more))))
+    assert "nothing is learnt of 'c': a solver begins with it" in str(doubt)
+    assert not doubts(expand(read(spec_of({**PICARD, "start": "b[i]"}))))
 
 
 def test_training_says_what_was_not_solved(tmp_path: Path) -> None:

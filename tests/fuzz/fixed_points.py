@@ -147,7 +147,7 @@ def fixed_points_spec(random: Random) -> Spec:
     loss = " + ".join(f"mean(({name} - {0.1 * n:.1f})**2)" for n, name in enumerate(names, 1))
     return {
         "name": "fixed_points",
-        "dtype": "float64",
+        "dtype": random.choice(("float64", "float64", "float64", "float32")),
         "inputs": draw.inputs,
         "parameters": draw.parameters,
         "equations": draw.equations,

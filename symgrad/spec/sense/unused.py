@@ -8,6 +8,7 @@ from symgrad.errors import Position, SpecError, SpecWarning
 from symgrad.spec.language.trees import calls, names_in
 from symgrad.spec.reads import (
     evaluation_reads,
+    loss_learns_from,
     loss_reads,
     named_axes,
     reached,
@@ -51,8 +52,21 @@ def unused(model: Model) -> Iterator[SpecWarning]:
     """Inputs, targets, constants, equations, parameters, functions and axes that change nothing."""
     yield from _tensors(model)
     yield from _parameters(model)
+    yield from _begun_with(model)
     yield from _functions(model)
     yield from _axes(model)
+
+
+def _begun_with(model: Model) -> Iterator[SpecWarning]:
+    """Parameters that a solver begins with, and nothing else."""
+    if not model.spec.solved:
+        return
+    idle = loss_reads(model) - loss_learns_from(model) - {*model.frozen}
+    for parameter in (parameter for parameter in model.parameters if parameter.name in idle):
+        problem = (
+            f"nothing is learnt of '{parameter.name}': a solver begins with it, its solution stays the same"
+        )
+        yield SpecWarning(problem, at=parameter.at, remedy="begin with a number or an input")
 
 
 def _tensors(model: Model) -> Iterator[SpecWarning]:
