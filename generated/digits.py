@@ -971,7 +971,7 @@ class _Brief(Lower):
         builder = self.builder
         at, step, count = (builder.extract_value(iterator, place) for place in (0, 2, 3))
         number, left = builder.load(at), builder.load(count)
-        builder.store(builder.add(number, step), at)
+        builder.store(builder.add(number, step, flags=("nsw",)), at)
         builder.store(builder.sub(left, left.type(1), flags=("nsw",)), count)
         is_there = builder.icmp_signed(">", left, left.type(0))
         return cgutils.make_anonymous_struct(builder, [number, is_there])
@@ -1440,6 +1440,9 @@ define void @forget() {
 }
 
 define void @share(ptr %task, ptr %given, i64 %parts) {
+  %several = icmp sgt i64 %parts, 1
+  br i1 %several, label %limit, label %alone
+limit:
   %get = load ptr, ptr @get_threads
   %allowed = call i32 %get()
   %others = sub i32 %allowed, 1
@@ -1485,7 +1488,7 @@ take:
   store atomic i32 0, ptr @owned seq_cst, align 4
   ret void
 alone:
-  %i = phi i64 [ 0, %0 ], [ 0, %ask ], [ %following, %run ]
+  %i = phi i64 [ 0, %0 ], [ 0, %limit ], [ 0, %ask ], [ %following, %run ]
   %more = icmp slt i64 %i, %parts
   br i1 %more, label %run, label %end
 run:
@@ -1603,6 +1606,41 @@ def _begin() -> None:
 
 
 _begin()
+
+
+# --- What threads are given to do: a function, the address of all that it needs, and how many parts it has ---
+
+
+def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
+    kind = ir.FunctionType(result, [value.type for value in given])
+    return cgutils.get_or_insert_function(builder.module, kind, name)
+
+
+def _of_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
+    """A function, the same in all modules that are compiled with it, and where its statements go."""
+    function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    return function, ir.IRBuilder(function.append_basic_block())
+
+
+def _task(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any, list[Any], Any]:
+    """A function for parts of some work, where its statements go, the values given and the part's number."""
+    whole = ir.IntType(64)
+    function, inside = _of_module(builder, name, [cgutils.voidptr_t, whole])
+    place = inside.bitcast(function.args[0], ir.PointerType(ir.LiteralStructType(kinds)))
+    places = [cgutils.gep_inbounds(inside, place, 0, number) for number in range(len(kinds))]
+    values = [inside.load(found, typ=kind) for found, kind in zip(places, kinds, strict=True)]
+    return function, inside, values, function.args[1]
+
+
+def _shared(builder: Any, task: Any, values: Sequence[Any], parts: Any) -> None:
+    """Work of so many parts, done by this thread and those that are free."""
+    given = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in values]))
+    for number, value in enumerate(values):
+        builder.store(value, cgutils.gep_inbounds(builder, given, 0, number))
+    arguments = [builder.bitcast(pointer, cgutils.voidptr_t) for pointer in (task, given)] + [parts]
+    builder.call(_symbol(builder, "symgrad_share", ir.VoidType(), arguments), arguments)
 
 
 # --- Matrix products: BLAS, called where it lies in memory ---
@@ -1724,11 +1762,6 @@ def _section(
 
 def _letter(text: str) -> Any:
     return ir.IntType(8)(ord(text))
-
-
-def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
-    kind = ir.FunctionType(result, [value.type for value in given])
-    return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
 def _by_onednn(builder: Any, product: _Product) -> Any:
@@ -1904,35 +1937,11 @@ def _one_block(builder: Any, product: _Product, number: Any, count: Any) -> None
     _chosen(builder, own)
 
 
-def _in_blocks(builder: Any, product: _Product, count: Any, of_block: Any) -> None:
-    """A product of which threads make blocks."""
-    values = [*product.values(), count]
-    given = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in values]))
-    for number, value in enumerate(values):
-        builder.store(value, cgutils.gep_inbounds(builder, given, 0, number))
-    arguments = [builder.bitcast(pointer, cgutils.voidptr_t) for pointer in (of_block, given)] + [count]
-    builder.call(_symbol(builder, "symgrad_share", ir.VoidType(), arguments), arguments)
-
-
-def _compiled_once(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
-    """A function of the module that is compiled, and where its statements go."""
-    function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    return function, ir.IRBuilder(function.append_basic_block())
-
-
 def _of_block(builder: Any, product: _Product) -> Any:
-    """The function that makes one block of a product, of which it is given the address of all values."""
-    kind = product.a.rows.type
-    kinds = [*(value.type for value in product.values()), kind]
-    function, inside = _compiled_once(
-        builder, f"symgrad_block_{product.alpha.type}", [cgutils.voidptr_t, kind]
-    )
-    place = inside.bitcast(function.args[0], ir.PointerType(ir.LiteralStructType(kinds)))
-    places = (cgutils.gep_inbounds(inside, place, 0, number) for number in range(len(kinds)))
-    *values, count = (inside.load(found, typ=kind) for found, kind in zip(places, kinds, strict=True))
-    _one_block(inside, _of_values(values), function.args[1], count)
+    """The function that makes one block of a product."""
+    kinds = [*(value.type for value in product.values()), product.a.rows.type]
+    function, inside, (*values, count), number = _task(builder, f"symgrad_block_{product.alpha.type}", kinds)
+    _one_block(inside, _of_values(values), number, count)
     inside.ret_void()
     return function
 
@@ -1943,12 +1952,12 @@ def _product(builder: Any, product: _Product) -> None:
     function = builder.module.globals.get(name)
     if function is None:
         of_block = _of_block(builder, product)
-        function, inside = _compiled_once(builder, name, [value.type for value in given])
+        function, inside = _of_module(builder, name, [value.type for value in given])
         own = _of_values(function.args)
         count = _number_of_blocks(inside, own)
         with inside.if_else(inside.icmp_signed(">", count, count.type(1))) as (several, one):
             with several:
-                _in_blocks(inside, own, count, of_block)
+                _shared(inside, of_block, [*own.values(), count], count)
             with one:
                 _chosen(inside, own)
         inside.ret_void()

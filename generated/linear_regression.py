@@ -821,7 +821,7 @@ class _Brief(Lower):
         builder = self.builder
         at, step, count = (builder.extract_value(iterator, place) for place in (0, 2, 3))
         number, left = builder.load(at), builder.load(count)
-        builder.store(builder.add(number, step), at)
+        builder.store(builder.add(number, step, flags=("nsw",)), at)
         builder.store(builder.sub(left, left.type(1), flags=("nsw",)), count)
         is_there = builder.icmp_signed(">", left, left.type(0))
         return cgutils.make_anonymous_struct(builder, [number, is_there])

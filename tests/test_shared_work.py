@@ -12,7 +12,7 @@ from building import by_rows, written
 from module_use import LINE
 from seeds import ROOT, SEED
 
-from symgrad.runtime.numba.products import shared_work
+from symgrad.runtime.numba.sharing import shared_work
 
 if TYPE_CHECKING:
     from pathlib import Path

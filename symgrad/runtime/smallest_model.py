@@ -19,6 +19,7 @@ PREDICTED_FROM = ("x",)  # inputs that predict asks for
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
 BATCH_AXIS = "batch"  # the axis of rows; empty: there is none
+PART = 32768  # entries of a pass that a thread takes at a time
 BY_COLUMNS = False  # whether the batch axis comes last in memory
 COUPLED = ""  # why ranks cannot share the rows of a batch, where they cannot
 ADDS_UP = False  # whether the loss of a batch is the sum of its pieces' losses; else it is their mean

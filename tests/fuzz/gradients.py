@@ -66,7 +66,7 @@ def text_of(spec: Spec, by_rows: bool) -> str:
 @contextmanager
 def layout(by_rows: bool) -> Iterator[None]:
     """Inside it small networks are computed as large ones are: by rows, of copied windows and turned factors,
-    by a library, in several blocks of rows.
+    by a library, in several blocks of rows, in passes of which threads may take turns.
     """
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
@@ -78,6 +78,8 @@ def layout(by_rows: bool) -> Iterator[None]:
             patch.setattr("symgrad.passes.windowing.window_costs.RAGGED_ROW", 0)
             patch.setattr("symgrad.passes.memory.turned_factors.LEAST_GAIN", 0)
             patch.setattr("symgrad.compiler.planning.row_blocks.BLOCK_ROWS", 2)
+            patch.setattr("symgrad.compiler.kernels.shared_turns.PART", 3)
+            patch.setattr("symgrad.compiler.kernels.shared_turns.LONG", 1)
         yield
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import tempfile
 import types
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 
 from symgrad.compiler.loading.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Checked(np.ndarray):
@@ -38,6 +42,34 @@ def _check(key: Any, shape: tuple[int, ...]) -> None:
                 raise OutOfBoundsError(f"{key} of {shape}")
         elif isinstance(index, int | np.integer) and not 0 <= index < size:
             raise OutOfBoundsError(f"{key} of {shape}")
+
+
+class SharedError(Exception):
+    """Two parts of a pass write one entry."""
+
+
+def apart(pass_: Callable[..., Any], turns: int, _: int, given: tuple[Any, ...]) -> None:
+    """A pass of which threads take turns: each part finds what was there before, the last one comes first."""
+    arrays = [np.asarray(array) for array in given if isinstance(array, np.ndarray)]
+    before, after = ([array.copy() for array in arrays] for _ in range(2))
+    written = [np.zeros(array.shape, bool) for array in arrays]
+    ends = sorted({0, 1, turns // 2, turns - 1, turns})
+    for start, stop in reversed([*pairwise(ends)]):
+        pass_(*given, start, stop)
+        for array, old, new, by_others in zip(arrays, before, after, written, strict=True):
+            changed = _bits(array) != _bits(old)
+            if (changed & by_others).any():
+                raise SharedError(f"turns {start} to {stop - 1} write what later ones wrote")
+            if changed.any():
+                new[changed], array[...] = array[changed], old
+            by_others |= changed
+    for array, new, by_parts in zip(arrays, after, written, strict=True):
+        array[by_parts] = new[by_parts]
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    """Numbers as they lie in memory: NaN is itself there."""
+    return array.view(f"u{array.itemsize}")
 
 
 class GarbageNumPy(types.ModuleType):
@@ -73,6 +105,8 @@ def interpreted(text: str, double: bool = False) -> types.ModuleType:
         numba.config.DISABLE_JIT = before
     if double:
         vars(module)["DTYPE"] = np.float64
+    if hasattr(module, "in_parts"):
+        vars(module)["in_parts"] = apart
     return module
 
 

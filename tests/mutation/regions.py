@@ -116,7 +116,8 @@ UNPLANTED = frozenset({"accurately", "driver_section"}).union(
     *(runtime_part(f"numba/{name}").names for name in ("brief_code", "compiling", "gathered_rows")),
     *(runtime_part(f"numba/{name}").names for name in ("elementary_functions", "kept_code")),
     *(runtime_part(f"numba/{name}").names for name in ("llvm_functions", "meanings")),
-    *(runtime_part(f"numba/products/{name}").names for name in ("shared_work", "blas", "in_blocks")),
+    *(runtime_part(f"numba/products/{name}").names for name in ("blas", "in_blocks")),
+    *(runtime_part(f"numba/sharing/{name}").names for name in ("shared_work", "tasks", "passes_in_parts")),
 )
 """What compiles, keeps compiled code, looks for libraries, or stands for what only compiled code does."""
 INTRINSICS = {"_in_llvm", "_recast", "_typed_polynomial"}

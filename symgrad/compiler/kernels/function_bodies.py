@@ -16,6 +16,7 @@ from symgrad.compiler.kernels.instructions import (
     Invoke,
     Literal,
     Note,
+    Together,
     TypeOf,
     Variable,
     is_typed,
@@ -24,6 +25,7 @@ from symgrad.compiler.kernels.instructions import (
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
 from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll, sections
+from symgrad.compiler.kernels.shared_turns import IN_PARTS, START, STOP
 from symgrad.compiler.kernels.statements import STREAM, Statements, slot
 from symgrad.compiler.planning.plan import Accumulate, Draw, LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.notation.convention import AS_COMPUTED
@@ -204,16 +206,21 @@ class FunctionBodies:
 
     def _nest(self, nest: LoopNest) -> tuple[Instruction, tuple[str, ...]]:
         """The call of a kernel: a new one, or one that does the same."""
-        kernel = kernel_of(nest, self.plan, self.names, self.extent_names, self.reserved, self._comment)
+        names, extents = self.names, self.extent_names
+        kernel = kernel_of(nest, self.plan, names, extents, self.reserved, self._comment, is_shared=True)
         by_array = dict(zip(kernel.arrays, kernel.tensors, strict=True))
         named = self.kernels.get(kernel.form)
         if named is None:
-            arguments = (*(array.name for array in by_array), *kernel.sizes)
+            bounds = (START.name, STOP.name) if kernel.turns else ()
+            arguments = (*(array.name for array in by_array), *kernel.sizes, *bounds)
             named = NamedKernel(self._kernel_name(nest), arguments, self._doc(nest), kernel)
             self.kernels[kernel.form] = named
         tensors = tuple(by_array.values())
-        sizes = map(Variable, kernel.sizes)
-        return Invoke(named.name, (*map(slot, range(len(tensors))), *sizes)), tensors
+        given = (*map(slot, range(len(tensors))), *map(Variable, kernel.sizes))
+        if kernel.turns is None:
+            return Invoke(named.name, given), tensors
+        turns = map(self.views.size, (kernel.turns.count, kernel.turns.entries))
+        return Invoke(IN_PARTS, (Variable(named.name), *turns, Together(given))), tensors
 
     def _targets(self, nest: LoopNest) -> list[str]:
         made = (e.target for e in nest.equations if e.target not in nest.local)

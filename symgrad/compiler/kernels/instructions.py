@@ -179,6 +179,13 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Values as one argument: `(b1, A1)`."""
+
+    values: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
 class Verbatim:
     """Arguments of a target's own functions, as it writes them."""
 
@@ -205,6 +212,7 @@ Expression: TypeAlias = (
     | Window
     | ArraySection
     | Matrix
+    | Together
     | Verbatim
 )
 

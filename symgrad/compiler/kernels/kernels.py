@@ -39,6 +39,7 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.compiler.kernels.loop_builder import COUNT, LoopBuilder
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index
+from symgrad.compiler.kernels.shared_turns import Turns, are_apart, in_part, turns_of
 from symgrad.compiler.planning.loop_orders import AROUND, ROW, entries_of, numbered_index
 from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.compiler.planning.row_blocks import is_over
@@ -58,12 +59,16 @@ BLOCK = Variable("BLOCK")
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a compiled function does; its arguments are the arrays of tensors, then the sizes of free axes."""
+    """What a compiled function does; its arguments are the arrays of tensors, then the sizes of free axes.
+
+    Where it has `turns`, it does those from START on, before STOP.
+    """
 
     tensors: tuple[str, ...]
     arrays: tuple[Variable, ...]
     sizes: tuple[str, ...]
     body: tuple[Instruction, ...]
+    turns: Turns | None = None
 
     @cached_property
     def form(self) -> object:
@@ -81,12 +86,17 @@ def kernel_of(
     extents: Mapping[str, str],
     reserved: Collection[str],
     comment: Callable[[Equation], str] | None = None,
+    *,
+    is_shared: bool = False,
 ) -> Kernel:
     """The loops of a nest, each under its equations; `names` are of tensors, `extents` of free axes.
 
-    No index has a name that is `reserved`.
+    No index has a name that is `reserved`. Threads may take turns of what `is_shared`, where it is long.
     """
-    return _Writer(nest, plan, names, extents, reserved, comment).kernel()
+    writer = _Writer(nest, plan, names, extents, reserved, comment)
+    body = writer.body()
+    turns, body = writer.in_turns(body) if is_shared else (None, body)
+    return writer.kernel(body, turns)
 
 
 @dataclass(frozen=True)
@@ -165,15 +175,27 @@ class _Writer(LoopBuilder):
         yield (*outer, *self.cleared)
         yield (*outer, *self.handed)
 
-    def kernel(self) -> Kernel:
-        """The kernel of the equations."""
+    def body(self) -> tuple[Instruction, ...]:
+        """What a kernel of the equations does."""
         self.hoist([e.body for e in self.equations], {loop.index for loop in self.loops}, self.made, "s")
         self._loops(self.nest, (), is_top=False)
         (body,) = map(tuple, self.bodies)
-        head = (TypeOf(self._typed_array),) if is_typed(body) else ()
+        return (TypeOf(self._typed_array), *body) if is_typed(body) else body
+
+    def in_turns(self, body: tuple[Instruction, ...]) -> tuple[Turns | None, tuple[Instruction, ...]]:
+        """The loop that threads share where the pass is long, the outermost that can be, and the body so."""
+        for loop in self.loops:
+            turn, turns = self.counters[loop], turns_of(loop, self.equations)
+            if turns is not None and are_apart(body, turn, self.extent(loop)):
+                return turns, in_part(body, turn)
+        return None, body
+
+    def kernel(self, body: tuple[Instruction, ...], turns: Turns | None) -> Kernel:
+        """The kernel that does this."""
+        used = set(walk(body))
+        sizes = tuple(name for s in self.sizes if Variable(name := self.extents[s]) in used)
         arrays = tuple(Variable(self.names[t]) for t in self.arrays)
-        sizes = tuple(self.extents[s] for s in self.sizes)
-        return Kernel(self.arrays, arrays, sizes, (*head, *body))
+        return Kernel(self.arrays, arrays, sizes, body, turns)
 
     def entry(self, entry: Entry) -> Cell | Variable:
         """Where an entry is; of a tensor stored by columns the first index is the last one: `Z1[i, n]`."""

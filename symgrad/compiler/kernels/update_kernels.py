@@ -12,6 +12,7 @@ from symgrad.compiler.kernels.instructions import (
     Assign,
     Cell,
     Expression,
+    ForRange,
     Give,
     Instruction,
     Length,
@@ -22,6 +23,7 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.compiler.kernels.kernels import kernel_of
 from symgrad.compiler.kernels.lowering import Lowering
+from symgrad.compiler.kernels.shared_turns import are_apart, in_part
 from symgrad.compiler.planning.accumulation import SHARE_ADDED, SHARE_KEPT
 from symgrad.compiler.planning.plan import LoopNest, Plan, Scalar
 from symgrad.elaborate.optimizer import AHEAD, NORM, SCALE
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Equation, Program
 
 THETA, STEP, SIZE = map(Variable, ("theta", "t", "size"))
+_MEASURED = Assign(SIZE, Length(THETA, 0))
 COUNTED = Cell(Variable("step"), (Literal(0),))
 """How many steps have been made."""
+COUNTING = Add(COUNTED, Literal(1))
 HYPER = Variable("hyper")
 """The hyper-parameters, in double precision."""
 NEXT = Summed(((False, COUNTED), (False, Literal(1))))
@@ -55,17 +59,31 @@ OWN = {"g", "t", "size", HYPER.name}
 
 def update_body(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
     """The body of the compiled update, or of what ends a step whose gradient is where it belongs."""
-    return (Add(COUNTED, Literal(1)), *_body(plan, reserved, COUNTED))
+    return (COUNTING, *_body(plan, reserved, COUNTED))
 
 
-def update_part(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
-    """The same for a part of the entries, in a step that is counted; the norm of the gradient is given."""
-    return _body(plan, reserved, COUNTED, is_part=True)
+def update_part(plan: Plan, reserved: frozenset[str], *, is_long: bool) -> tuple[Instruction, ...]:
+    """The same for a part of the entries, in a step that is counted; the norm of the gradient is given.
+
+    A long part is done in turns: the entries from START on, before STOP.
+    """
+    body = _body(plan, reserved, COUNTED, is_part=True)
+    return in_turns(body) if is_long else body
 
 
-def look_ahead_part(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
+def look_ahead_part(plan: Plan, reserved: frozenset[str], *, is_long: bool) -> tuple[Instruction, ...]:
     """The body that finds where the gradient of the coming step is taken, for a part of the entries."""
-    return _body(plan, reserved, NEXT, is_part=True)
+    body = _body(plan, reserved, NEXT, is_part=True)
+    return in_turns(body) if is_long else body
+
+
+def in_turns(body: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
+    """The same for the entries from START on, before STOP, where there is a loop over all."""
+    turns = (node.index for node in walk(body) if isinstance(node, ForRange) and node.count == SIZE)
+    turn = next(turns, None)
+    if turn is None or not are_apart(body, turn, SIZE):
+        return body
+    return in_part(tuple(i for i in body if i != _MEASURED), turn)
 
 
 def look_ahead_body(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
@@ -107,7 +125,7 @@ def _body(
             case Scalar(equation):
                 body.append(Assign(Variable(names[equation.target]), _number(equation, plan.program, names)))
             case LoopNest():
-                body.append(Assign(SIZE, Length(THETA, 0)))
+                body.append(_MEASURED)
                 body += kernel_of(step, plan, names, {"size": SIZE.name}, reserved).body
     used = set(walk(tuple(body)))
     counted = (Assign(STEP, Applied("float", (counter,))),) if STEP in used else ()

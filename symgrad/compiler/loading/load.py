@@ -51,7 +51,13 @@ def double_precision_twin(module: ModuleType) -> ModuleType:
     return twin
 
 
-_IN_PYTHON = {"view": "_array", "copy": "_copied", "prefetch": "_awaited", "gemm": "_gemm_by_numpy"}
+_IN_PYTHON = {
+    "view": "_array",
+    "copy": "_copied",
+    "prefetch": "_awaited",
+    "gemm": "_gemm_by_numpy",
+    "in_parts": "_one_after_another",
+}
 """What drivers call that only compiled code can, and the same for Python, as a module's file has both."""
 
 

@@ -23,6 +23,7 @@ from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful, is_short
 from symgrad.verifier.identity.memory.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.memory.remembered import remembered
+from symgrad.verifier.identity.memory.turns_apart import in_parts
 from symgrad.verifier.identity.memory.workspace import workspace
 from symgrad.verifier.identity.module_text import BLOCK
 from symgrad.verifier.interpretation.philox_numbers import BITS, Key, odd_numbers
@@ -138,6 +139,7 @@ class Machine:
             "masked_gemm": remembered(self._gemm),  # times 0, every number of the arithmetic is 0
             "copy": _copy,
             "prefetch": lambda *_: None,
+            "in_parts": lambda pass_, turns, _, given: in_parts(pass_, turns, given),
             "draw": self._draw,
             "euclidean_norm": lambda vector: self._norm(vector.array()),
             "math": _Mathematics(scalar, lambda *legs: self._norm(np.array(legs, dtype=object))),

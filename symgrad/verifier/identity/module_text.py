@@ -43,7 +43,7 @@ BLOCK = "BLOCK"
 REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
-        *("maximum", "minimum", "view", "gemm", "masked_gemm", "copy", "prefetch", "draw"),
+        *("maximum", "minimum", "view", "gemm", "masked_gemm", "copy", "prefetch", "draw", "in_parts"),
         *("difference_first", "quotient_first", "product_first"),
         *(
             "flatten",

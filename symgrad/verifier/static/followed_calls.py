@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from symgrad.verifier.static.extents import UNKNOWN, EntryKind, SizedArray, Value
+from symgrad.verifier.static.extents import UNKNOWN, EntryKind, FollowedFunction, SizedArray, Value
 from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, product, whole
 
 if TYPE_CHECKING:
@@ -146,6 +146,16 @@ def _gemm(module: FollowedModule, _: Value, a: Value, b: Value, __: Value, c: Va
     return UNKNOWN
 
 
+def _in_parts(module: FollowedModule, pass_: Value, turns: Value, _: Value, given: Value) -> Value:
+    """Some turns of a pass, one or more of all."""
+    if isinstance(pass_, FollowedFunction) and isinstance(turns, Size) and isinstance(given, tuple):
+        start = new_symbol("the first turn of a part", [whole(0)], [turns - _ONE])
+        stop = new_symbol("the turn behind a part", [start + _ONE], [turns])
+        return module.called(pass_.node.name, (*given, start, stop))
+    module.obligations.leave()
+    return UNKNOWN
+
+
 def _least(module: FollowedModule, *numbers: Value) -> Value:
     if not all(isinstance(number, Size) for number in numbers):
         return UNKNOWN
@@ -276,6 +286,7 @@ MODULE: Mapping[str, Model] = {
     "draw": _unknown,
     "_key": _key,
     "_drawn_by": _key,
+    "in_parts": _in_parts,
     "gemm": _gemm,
     "masked_gemm": _gemm,
     "min": _least,

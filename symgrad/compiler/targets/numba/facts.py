@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
+from symgrad.compiler.kernels import shared_turns
 from symgrad.compiler.kernels.kernels import BLOCK
 from symgrad.compiler.planning import row_blocks
 from symgrad.compiler.planning.least_sizes import least_sizes
@@ -170,6 +171,7 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         FactText("FULL_BATCH", _quoted(full_batch), "why every step needs all rows, where it does"),
         FactText("MICRO_BATCH_SIZE", str(lowered.piece_rows), "rows of a piece of a batch; 0: all"),
         *_shared(lowered),
+        *_in_parts(lowered),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
         FactText("RANGES", _dictionary((h.name, _quoted(h.allowed)) for h in model.hyper if h.allowed)),
         FactText("NEVER_ZERO", as_tuple(map(_quoted, kept_above_0)), "since something is divided by it"),
@@ -198,6 +200,12 @@ def _shared(lowered: LoweredModel) -> Iterator[FactText]:
         if isinstance(weight, RowWeight):
             means = "whether losses of ranks add up; else theirs is the mean"
             yield FactText("ADDS_UP", str(weight.adds_up), means)
+
+
+def _in_parts(lowered: LoweredModel) -> Iterator[FactText]:
+    """How long parts of a pass are, where threads take some."""
+    if lowered.has_turns:
+        yield FactText("PART", str(shared_turns.PART), "entries of a pass that a thread takes at a time")
 
 
 def _of_sets(rows: int) -> Iterator[FactText]:

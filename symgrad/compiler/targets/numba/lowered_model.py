@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.kernels.shared_turns import has_turns
 from symgrad.compiler.kernels.update_kernels import (
     first_states_body,
     look_ahead_body,
@@ -23,6 +24,7 @@ from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
 from symgrad.compiler.targets.numba.updating.update_parts import (
     StepPart,
     UpdatePart,
+    long_rule,
     step_parts,
     stretch_parts,
     update_parts,
@@ -104,6 +106,7 @@ class LoweredModel:
     `look_ahead` goes to where it takes the gradient, and is empty where that is at the parameters. Where
     steps do not treat all parameters alike, `parts` are what they do to each: `groups` are the rules of
     those with numbers of their own, and `step_gradient` forms the gradient of those that are not frozen.
+    Where they do, and the parameters are many, threads take turns of the `long_rule`.
     `step_parts` are what a step does that visits rows of some parameters alone, `stretch_parts` the rules by
     which a rank updates a stretch of them.
     `states` are the names of its states, `first_states` what finds their first values, and these.
@@ -120,6 +123,7 @@ class LoweredModel:
     accumulation: AccumulationText | None
     groups: tuple[Program, ...]
     parts: tuple[UpdatePart, ...]
+    long_rule: UpdatePart | None
     step_parts: tuple[StepPart, ...]
     stretch_parts: tuple[UpdatePart, ...]
     step_gradient: Sections
@@ -170,6 +174,20 @@ class LoweredModel:
         return any(plan.program.draws for plan in self.plans)
 
     @property
+    def rules(self) -> tuple[UpdatePart, ...]:
+        """The rules that the update of all goes by, where these are functions of their own."""
+        return self.parts or ((self.long_rule,) if self.long_rule else ())
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether threads take turns of a pass."""
+        rules = (*self.rules, *self.stretch_parts, *(part.rule for part in self.step_parts))
+        rest = self.accumulation.rest if self.accumulation else ()
+        bodies = (rest, *chain.from_iterable((rule.step, rule.ahead) for rule in rules))
+        kernels = (named.kernel.body for named in self.drivers.kernels.values())
+        return any(map(has_turns, (*bodies, *kernels)))
+
+    @property
     def sections(self) -> tuple[Sections, ...]:
         """The bodies of all drivers of the network."""
         return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.beside))
@@ -180,7 +198,7 @@ class LoweredModel:
         kernels = (k.kernel.body for k in self.drivers.kernels.values())
         found = self.accumulation
         shares = (found.shares, found.rest) if found else ()
-        parts = chain.from_iterable((part.step, part.ahead) for part in self.parts)
+        parts = chain.from_iterable((rule.step, rule.ahead) for rule in self.rules)
         bodies = (*chain(*self.sections), self.step, self.look_ahead, *shares, *parts)
         return called_in(chain(*kernels, *bodies))
 
@@ -213,6 +231,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         accumulation=accumulation,
         groups=groups,
         parts=parts,
+        long_rule=long_rule(plan.program, update) if not parts else None,
         step_parts=step_parts(
             model,
             plan.program,

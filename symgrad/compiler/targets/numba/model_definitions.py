@@ -93,13 +93,15 @@ class ModelDefinitions:
             apart = numbers_apart(lowered.model, value=called_value)
             rule = (*rule, *apart, *([f"{frozen} as before"] if frozen else []))
             yield from update_parts.definitions(calls, rule, ahead, lowered.parts)
+        elif lowered.long_rule:
+            yield from update_parts.of_all(calls, rule, ahead, lowered.long_rule)
         else:
             yield steps.update(calls, rule, lines(lowered.step))
         if lowered.step_parts:
-            yield from update_parts.of_step(calls, lowered.step_parts, anew=not lowered.parts)
+            yield from update_parts.of_step(calls, lowered.step_parts, anew=not lowered.rules)
         if calls.takes_pieces:
             yield steps.gradient_in_pieces(calls)
-        if lowered.looks_ahead and not lowered.parts:
+        if lowered.looks_ahead and not lowered.rules:
             yield steps.look_ahead(calls, ahead, lines(lowered.look_ahead))
         if accumulation is not None:
             yield from steps.accumulation(calls, accumulation)
@@ -110,7 +112,7 @@ class ModelDefinitions:
         if calls.batch_axis:
             yield steps.epoch(calls)
         if isinstance(lowered.piece_weight, RowWeight):
-            if not lowered.parts:
+            if not lowered.rules:
                 yield from update_parts.rules(calls, lowered.stretch_parts)
             yield shared_steps.share_of_step(calls, self._weight_of_rows(lowered.piece_weight))
             yield from shared_steps.steps_of_stretch(calls, lowered.stretch_parts, spans)

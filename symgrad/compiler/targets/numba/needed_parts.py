@@ -22,9 +22,13 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         yield runtime_part("optional/driver_sections")
     if {start.distribution for start in lowered.starts.values()} & {"truncated_normal", "orthogonal"}:
         yield runtime_part("optional/first_draws")
-    if any(plan.has_products for plan in lowered.plans):
-        for name in ("shared_work", "blas", "in_blocks"):
-            yield runtime_part(f"numba/products/{name}")
+    has_products = any(plan.has_products for plan in lowered.plans)
+    if has_products or lowered.has_turns:
+        yield from map(runtime_part, ("numba/sharing/shared_work", "numba/sharing/tasks"))
+    if lowered.has_turns:
+        yield runtime_part("numba/sharing/passes_in_parts")
+    if has_products:
+        yield from map(runtime_part, ("numba/products/blas", "numba/products/in_blocks"))
     if lowered.plan.has_masked_products:
         yield runtime_part("numba/products/masked_products")
     if lowered.draws:

@@ -19,7 +19,7 @@ draw_prediction predict_often
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
 _step_gradient _share_of_step _rest_of_step _norm_of_stretch _ahead_of_stretch _advance _evaluation
-_one_step _one_step_work_size _one_step_results _update_looked_up _update_part _look_ahead_part
+_one_step _one_step_work_size _one_step_results _update_looked_up _update_part _look_ahead_part _end_of_part
 """
 SECTIONED = (
     "_forward",

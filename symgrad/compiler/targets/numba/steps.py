@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from symgrad.compiler.kernels import shared_turns
 from symgrad.compiler.kernels.instructions import (
     Add,
     Applied,
@@ -27,8 +28,9 @@ from symgrad.compiler.kernels.instructions import (
     Verbatim,
     When,
 )
+from symgrad.compiler.kernels.shared_turns import has_turns
 from symgrad.compiler.kernels.statements import KEY
-from symgrad.compiler.kernels.update_kernels import share_body, state_names, update_body
+from symgrad.compiler.kernels.update_kernels import COUNTING, share_body, state_names, update_part
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.network import VALUE
@@ -63,9 +65,8 @@ def accumulated(plan: Plan, update: Program, reserved: frozenset[str]) -> Accumu
     is_theta = found.destination == "theta"
     destination = "theta" if is_theta else f"state[{1 + states.index(found.destination)}]"
     shares = share_body(plan_update(found.shares), reserved)
-    return AccumulationText(
-        found.destination, destination, shares, update_body(plan_update(found.rest), reserved)
-    )
+    rest = update_part(plan_update(found.rest), reserved, is_long=plan.parameter_count > shared_turns.PART)
+    return AccumulationText(found.destination, destination, shares, rest)
 
 
 def lines(body: tuple[Instruction, ...]) -> tuple[str, ...]:
@@ -124,15 +125,17 @@ def gathering(calls: Signatures) -> tuple[Applied, ...]:
     return tuple(Applied("_gather", (Verbatim(arguments),)) for arguments in calls.gathering)
 
 
-def accumulation(calls: Signatures, added: AccumulationText) -> tuple[Definition, ...]:
+def accumulation(calls: Signatures, added: AccumulationText) -> Iterator[Definition]:
     """What of an update is left where a vector takes in the gradient while that is formed."""
     target = f"keep and scale, with which {added.name} takes in the gradient of the coming step."
-    rest = "What is left of a step after the gradient has been taken in."
-    state, setting = calls.state, calls.setting
-    return (
-        Definition("_shares", f"{state}, {setting}", (target,), lines(added.shares), "kernel"),
-        Definition("_end_of_step", f"theta, {state}, {setting}", (rest,), lines(added.rest), "kernel"),
-    )
+    doc = ("What is left of a step after the gradient has been taken in.",)
+    given, rest, counted = f"theta, {calls.state}, {calls.setting}", lines(added.rest), lines((COUNTING,))
+    yield Definition("_shares", f"{calls.state}, {calls.setting}", (target,), lines(added.shares), "kernel")
+    if has_turns(added.rest):
+        of_part = ("The same of some entries, in a step that is counted.",)
+        yield Definition("_end_of_part", f"{given}, start, stop", of_part, rest, "kernel")
+        rest = (f"in_parts(_end_of_part, theta.shape[0], 1, ({given}))",)
+    yield Definition("_end_of_step", given, doc, (*counted, *rest), "kernel")
 
 
 def advance(spans: Sequence[Span]) -> Definition:

@@ -50,6 +50,8 @@ class Printer:
                 return _number(value)
             case ir.Verbatim(text):
                 return Code(text)
+            case ir.Together(values):
+                return Code(self._tuple(values))
             case ir.Cell(array, indices):
                 return Code(f"{array.name}[{self._listed(indices) or '0'}]")
             case ir.Length(array, axis):
@@ -76,8 +78,10 @@ class Printer:
         return self._arithmetic(expression)
 
     def _view(self, array: str, start: str, shape: Sequence[ir.Expression]) -> str:
-        comma = "," if len(shape) == 1 else ""
-        return f"{self.spelled('view', False)}({array}, {start}, ({self._listed(shape)}{comma}))"
+        return f"{self.spelled('view', False)}({array}, {start}, {self._tuple(shape)})"
+
+    def _tuple(self, values: Sequence[ir.Expression]) -> str:
+        return f"({self._listed(values)}{',' if len(values) == 1 else ''})"
 
     def _part(self, index: ir.Expression | ir.Stretch | None) -> str:
         """What a section has of an axis: all of it, some of it, or one place."""

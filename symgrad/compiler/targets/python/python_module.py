@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _OWN = """
 np math Array view memory gemm masked_gemm accumulate accumulate_rows clear_rows difference_first
-quotient_first product_first theta grad
+in_parts start stop quotient_first product_first theta grad
 destination work keep scale real value layer found computed updated _forward _prediction _loss _gradient
 _update step epoch epochs size t g learning_rate norm state vector euclidean_norm first BLOCK
 """

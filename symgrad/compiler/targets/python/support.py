@@ -106,6 +106,12 @@ def memory(size: int, dtype: Any, *constants: Any) -> Array:
     return Array(work)
 
 
+def in_parts(pass_: Any, turns: int, _: int, given: tuple[Any, ...]) -> None:
+    """A pass whose turns have nothing to do with one another, the later ones first."""
+    for start, stop in ((turns // 2, turns), (0, turns // 2)):
+        pass_(*given, start, stop)
+
+
 def gemm(scale: Any, left: Array, right: Array, keep: Any, target: Array) -> None:
     """target ← keep·target + scale·left·right; where keep is 0, whatever `target` held is forgotten."""
     found = target.dtype.type(scale) * np.dot(left.numbers, right.numbers)

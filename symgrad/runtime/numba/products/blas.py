@@ -15,7 +15,8 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address
 
 from symgrad.runtime.numba.brief_code import _part
-from symgrad.runtime.numba.products.shared_work import _entry
+from symgrad.runtime.numba.sharing.shared_work import _entry
+from symgrad.runtime.numba.sharing.tasks import _symbol
 
 
 def _library(name: str, *files: str) -> CDLL | None:
@@ -134,11 +135,6 @@ def _section(
 
 def _letter(text: str) -> Any:
     return ir.IntType(8)(ord(text))
-
-
-def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
-    kind = ir.FunctionType(result, [value.type for value in given])
-    return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
 def _by_onednn(builder: Any, product: _Product) -> Any:

@@ -1,6 +1,6 @@
 """Products in blocks, for threads to take."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
@@ -8,7 +8,6 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import config, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from symgrad.runtime.numba.products.blas import (
@@ -20,9 +19,9 @@ from symgrad.runtime.numba.products.blas import (
     _matrix,
     _of_values,
     _Product,
-    _symbol,
 )
-from symgrad.runtime.numba.products.shared_work import THREADS
+from symgrad.runtime.numba.sharing.shared_work import THREADS
+from symgrad.runtime.numba.sharing.tasks import _of_module, _shared, _symbol, _task
 
 # Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
@@ -93,35 +92,11 @@ def _one_block(builder: Any, product: _Product, number: Any, count: Any) -> None
     _chosen(builder, own)
 
 
-def _in_blocks(builder: Any, product: _Product, count: Any, of_block: Any) -> None:
-    """A product of which threads make blocks."""
-    values = [*product.values(), count]
-    given = cgutils.alloca_once(builder, ir.LiteralStructType([value.type for value in values]))
-    for number, value in enumerate(values):
-        builder.store(value, cgutils.gep_inbounds(builder, given, 0, number))
-    arguments = [builder.bitcast(pointer, cgutils.voidptr_t) for pointer in (of_block, given)] + [count]
-    builder.call(_symbol(builder, "symgrad_share", ir.VoidType(), arguments), arguments)
-
-
-def _compiled_once(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
-    """A function of the module that is compiled, and where its statements go."""
-    function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    return function, ir.IRBuilder(function.append_basic_block())
-
-
 def _of_block(builder: Any, product: _Product) -> Any:
-    """The function that makes one block of a product, of which it is given the address of all values."""
-    kind = product.a.rows.type
-    kinds = [*(value.type for value in product.values()), kind]
-    function, inside = _compiled_once(
-        builder, f"symgrad_block_{product.alpha.type}", [cgutils.voidptr_t, kind]
-    )
-    place = inside.bitcast(function.args[0], ir.PointerType(ir.LiteralStructType(kinds)))
-    places = (cgutils.gep_inbounds(inside, place, 0, number) for number in range(len(kinds)))
-    *values, count = (inside.load(found, typ=kind) for found, kind in zip(places, kinds, strict=True))
-    _one_block(inside, _of_values(values), function.args[1], count)
+    """The function that makes one block of a product."""
+    kinds = [*(value.type for value in product.values()), product.a.rows.type]
+    function, inside, (*values, count), number = _task(builder, f"symgrad_block_{product.alpha.type}", kinds)
+    _one_block(inside, _of_values(values), number, count)
     inside.ret_void()
     return function
 
@@ -132,12 +107,12 @@ def _product(builder: Any, product: _Product) -> None:
     function = builder.module.globals.get(name)
     if function is None:
         of_block = _of_block(builder, product)
-        function, inside = _compiled_once(builder, name, [value.type for value in given])
+        function, inside = _of_module(builder, name, [value.type for value in given])
         own = _of_values(function.args)
         count = _number_of_blocks(inside, own)
         with inside.if_else(inside.icmp_signed(">", count, count.type(1))) as (several, one):
             with several:
-                _in_blocks(inside, own, count, of_block)
+                _shared(inside, of_block, [*own.values(), count], count)
             with one:
                 _chosen(inside, own)
         inside.ret_void()

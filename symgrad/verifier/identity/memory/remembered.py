@@ -61,10 +61,10 @@ def _same_content(then: Content, now: Content) -> bool:
 
 
 def _same(then: Sequence[Any], now: Sequence[Any]) -> bool:
-    return all(map(is_, then, now)) or all(map(_is_same, then, now))
+    return all(map(is_, then, now)) or all(map(is_same, then, now))
 
 
-def _is_same(a: Any, b: Any) -> bool:
+def is_same(a: Any, b: Any) -> bool:
     """Whether these are one object, equal whole numbers, one element in all fields, or the same digits."""
     if a is b or type(a) is not type(b):
         return a is b

@@ -177,8 +177,9 @@ class _Before:
 
 
 def _has_parts(machine: Machine) -> bool:
-    """Whether an update treats some parameters otherwise than others."""
-    return any(name.startswith("_update_") for name in machine.names["_update"].__code__.co_names)
+    """Whether an update treats some parameters otherwise than others, which it has views of."""
+    names = machine.names["_update"].__code__.co_names
+    return "view" in names and any(name.startswith("_update_") for name in names)
 
 
 class _Steps:

@@ -14,6 +14,7 @@ from symgrad.compiler.targets.numba.network import VALUE
 from symgrad.compiler.targets.numba.records import Definition, Driver
 from symgrad.compiler.targets.numba.signatures import listed
 from symgrad.compiler.targets.numba.steps import GATHERED, gathering, is_finite
+from symgrad.compiler.targets.numba.updating.update_parts import called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,11 +78,11 @@ def _rest(calls: Signatures, parts: Sequence[UpdatePart], renewed: Sequence[Span
     yield "state[0][0] += 1"
     yield "last = first + theta.shape[0]"
     for part in parts:
-        norm = "norm" if part.is_bounded else ""
+        norm = ["norm"] if part.is_bounded else []
         for span in part.spans:
-            given = [_view("theta"), _view("grad"), _state(calls, span), norm, calls.setting]
+            given = [_view("theta"), _view("grad"), _state(calls, span), *norm, calls.setting]
             yield f"# {', '.join(span.names)}"
-            yield from _within(span, f"{part.functions[0]}({listed(given)})")
+            yield from _within(span, called(part.functions[0], part.step, "size", given))
     for span in renewed:
         yield f"# {', '.join(span.names)}, which have their next values where others have their gradient"
         yield from _within(span, f"{_view('theta')}[:] = {_view('grad')}")
@@ -96,7 +97,7 @@ def _ahead(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[str]:
     for part in parts:
         for span in part.spans:
             given = [_view("theta"), _view("ahead"), _state(calls, span), calls.setting]
-            yield from _within(span, f"{part.functions[1]}({listed(given)})")
+            yield from _within(span, called(part.functions[1], part.ahead, "size", given))
 
 
 def _within(span: Span, line: str) -> Iterator[str]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from symgrad.compiler.kernels import shared_turns
+from symgrad.compiler.kernels.shared_turns import IN_PARTS, START, STOP, has_turns
 from symgrad.compiler.kernels.update_kernels import COUNTED, look_ahead_part, update_part
-from symgrad.compiler.planning.trained_spans import merged, spans_of
+from symgrad.compiler.planning.trained_spans import merged, spans_of, trained_size
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.compiler.targets.numba.records import Definition
-from symgrad.compiler.targets.numba.signatures import listed
+from symgrad.compiler.targets.numba.signatures import as_tuple, listed
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.elaborate.optimizer import AHEAD, NORM, after_gradient
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.kernels.instructions import Instruction
@@ -82,6 +84,13 @@ def update_parts(
     )
 
 
+def long_rule(program: Program, update: Program) -> UpdatePart | None:
+    """The rule for all parameters, where these are so many that threads take turns of it."""
+    parameters = program.of_kind("parameter")
+    is_long = trained_size(parameters, ()) > shared_turns.PART
+    return _whole_part(parameters, update) if is_long else None
+
+
 def step_parts(
     model: Model, program: Program, parts: Sequence[UpdatePart], update: Program, labels: Mapping[str, str]
 ) -> tuple[StepPart, ...]:
@@ -123,12 +132,13 @@ def _step_part(
 
 
 def _part(name: str, spans: tuple[Span, ...], update: Program, reserved: frozenset[str]) -> UpdatePart:
-    looks_ahead = AHEAD in update.outputs
+    looks_ahead, is_long = AHEAD in update.outputs, max(span.size for span in spans) > shared_turns.PART
+    ahead = plan_update(update.giving((AHEAD,))) if looks_ahead else None
     return UpdatePart(
         name=name,
         spans=spans,
-        step=update_part(plan_update(after_gradient(update)), reserved),
-        ahead=look_ahead_part(plan_update(update.giving((AHEAD,))), reserved) if looks_ahead else (),
+        step=update_part(plan_update(after_gradient(update)), reserved, is_long=is_long),
+        ahead=look_ahead_part(ahead, reserved, is_long=is_long) if ahead else (),
         is_bounded=any(e.target == NORM for e in update.equations),
     )
 
@@ -148,6 +158,22 @@ def definitions(
         )
 
 
+def of_all(
+    calls: Signatures, rule: Sequence[str], ahead: Sequence[str], part: UpdatePart
+) -> Iterator[Definition]:
+    """`_update`, and `_look_ahead` where there is one, by a rule that all entries follow."""
+    bound = ["norm"] if part.is_bounded else []
+    yield from rules(calls, (part,))
+    states = ["theta", "grad", calls.state]
+    lines = [NUMBA.text(COUNTED) + " += 1", *(f"{name} = euclidean_norm(grad)" for name in bound)]
+    lines.append(called(part.functions[0], part.step, _ALL, [*states, *bound, calls.setting]))
+    yield Definition("_update", listed([*states, calls.setting]), ("; ".join(rule),), tuple(lines), "update")
+    if part.ahead:
+        given = ["theta", "ahead", calls.state, calls.setting]
+        looked = (called(part.functions[1], part.ahead, _ALL, given),)
+        yield Definition("_look_ahead", listed(given), ("; ".join(ahead),), looked, "update")
+
+
 def rules(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[Definition]:
     """The rule of each part, and where it looks ahead."""
     bound = "norm" if any(part.is_bounded for part in parts) else ""
@@ -155,16 +181,31 @@ def rules(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[Definition
         yield _rule(calls, part, bound)
         if part.ahead:
             names = ", ".join(name for span in part.spans for name in span.names)
-            arguments = listed(["theta", "ahead", calls.state, calls.setting])
+            arguments = listed(["theta", "ahead", calls.state, calls.setting, *bounds(part.ahead)])
             doc = (f"Where the next gradient is taken, of {names}, a span of them.",)
             yield Definition(part.functions[1], arguments, doc, tuple(NUMBA.lines(part.ahead)), "kernel")
 
 
 def _rule(calls: Signatures, part: UpdatePart, bound: str) -> Definition:
     names = ", ".join(name for span in part.spans for name in span.names)
-    arguments = listed(["theta", "grad", calls.state, bound, calls.setting])
+    arguments = listed(["theta", "grad", calls.state, bound, calls.setting, *bounds(part.step)])
     doc = (f"The update of {names}, a span of them.",)
     return Definition(part.functions[0], arguments, doc, tuple(NUMBA.lines(part.step)), "kernel")
+
+
+_ALL = "theta.shape[0]"
+
+
+def bounds(body: tuple[Instruction, ...]) -> tuple[str, ...]:
+    """The last arguments of what does some turns of a pass."""
+    return (START.name, STOP.name) if has_turns(body) else ()
+
+
+def called(function: str, body: tuple[Instruction, ...], size: int | str, given: Iterable[str]) -> str:
+    """The call of what changes so many entries, in parts where it does some turns."""
+    if has_turns(body):
+        return f"{IN_PARTS}({function}, {size}, 1, {as_tuple(given)})"
+    return f"{function}({listed(given)})"
 
 
 def of_step(calls: Signatures, parts: Sequence[StepPart], *, anew: bool) -> Iterator[Definition]:
@@ -201,7 +242,8 @@ def _of_step(calls: Signatures, part: StepPart) -> Iterator[str]:
 def _call(calls: Signatures, rule: UpdatePart, span: Span, start: str = "", bound: str = "") -> str:
     """The rule for as many entries as a span has, from its first on or from one that is found as it runs."""
     given = [_view(name, start or span.first, span.size) for name in ("theta", "grad")]
-    return f"{rule.functions[0]}({listed([*given, _state(calls, span, start), bound, calls.setting])})"
+    given += [_state(calls, span, start), *([bound] if bound else []), calls.setting]
+    return called(rule.functions[0], rule.step, span.size, given)
 
 
 def _update(calls: Signatures, parts: Sequence[UpdatePart], bound: str) -> Iterator[str]:
@@ -221,7 +263,8 @@ def _look_ahead(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[str]
     for part in parts:
         for span in part.spans:
             given = [_view(name, span.first, span.size) for name in ("theta", "ahead")]
-            yield f"{part.functions[1]}({listed([*given, _state(calls, span), calls.setting])})"
+            given += [_state(calls, span), calls.setting]
+            yield called(part.functions[1], part.ahead, span.size, given)
 
 
 def _state(calls: Signatures, span: Span, start: str = "") -> str:

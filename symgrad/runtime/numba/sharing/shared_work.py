@@ -187,6 +187,9 @@ define void @forget() {
 }
 
 define void @share(ptr %task, ptr %given, i64 %parts) {
+  %several = icmp sgt i64 %parts, 1
+  br i1 %several, label %limit, label %alone
+limit:
   %get = load ptr, ptr @get_threads
   %allowed = call i32 %get()
   %others = sub i32 %allowed, 1
@@ -232,7 +235,7 @@ take:
   store atomic i32 0, ptr @owned seq_cst, align 4
   ret void
 alone:
-  %i = phi i64 [ 0, %0 ], [ 0, %ask ], [ %following, %run ]
+  %i = phi i64 [ 0, %0 ], [ 0, %limit ], [ 0, %ask ], [ %following, %run ]
   %more = icmp slt i64 %i, %parts
   br i1 %more, label %run, label %end
 run:
