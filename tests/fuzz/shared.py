@@ -24,8 +24,11 @@ from symgrad.spec.reader import read
 from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
     from types import ModuleType
+
+    Array = np.ndarray[Any, Any]
 
 Spec = dict[str, Any]
 OF_KINDS = (
@@ -65,10 +68,13 @@ def _axes(declared: Any) -> list[Any]:
 
 
 def judge_shared(spec: Spec, random: Random, by_rows: bool) -> Outcome:
-    """Parameters, state and losses after some steps, of ranks and of one; all ranks have the same bits."""
+    """Parameters, state and losses after some steps, of ranks and of one; all ranks have the same bits.
+
+    Where threads may take turns of passes, also beside the module whose passes are whole.
+    """
     own = {k: v for k, v in plain(spec).items() if k not in ("least", "key")}
     module = _module(own, by_rows)
-    if module is None or module.COUPLED:
+    if module is None or module.COUPLED or not module.SHAPES:
         return Outcome("unsound")
     rows, ranks = random.randint(1, 11), random.randint(2, 4)
     model = expand(read({**own, "train": {}}))
@@ -78,8 +84,11 @@ def judge_shared(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         return Outcome("unsound")
     data, size = [found[name] for name in (*module.INPUTS, *module.TARGETS)], random.randint(1, rows)
     start = module.unflatten(np.concatenate([np.ravel(found[n]) for n in module.SHAPES]).astype(module.DTYPE))
+    in_turns = hasattr(module, "in_parts")
+    if in_turns and random.random() < 0.5:
+        vars(module)["in_parts"] = module._one_after_another
 
-    def trained(comm: Any = None, divided: bool = False) -> list[Any]:
+    def trained(module: ModuleType, comm: Any = None, divided: bool = False) -> list[Any]:
         params = module.unflatten(np.copy(module.flatten(start)))
         state, shared = module.init_state(params), {} if comm is None else {"comm": comm}
         if divided:
@@ -94,22 +103,30 @@ def judge_shared(spec: Spec, random: Random, by_rows: bool) -> Outcome:
             state = module.whole_state(state, comm)
         return [np.copy(module.flatten(params)), *map(np.copy, state), np.array(losses)]
 
-    alone = trained()
+    alone = trained(module)
     if not all(np.isfinite(array).all() for array in alone):
         return Outcome("unsound")
+    near = ROUNDING[str(spec["dtype"])]
+    told = f"{rows} rows in batches of {size}"
+    if in_turns and (away := _away(trained(_module(own, by_rows=False)), alone, near)):
+        return Outcome("not as in whole passes", f"{told}: {away}")
     for garbage in GARBAGE:
         with_garbage(module, garbage)
         divided = random.random() < 0.5
-        every = on_ranks(ranks, lambda comm, divided=divided: trained(comm, divided))
+        every = on_ranks(ranks, lambda comm, divided=divided: trained(module, comm, divided))
         if not all(np.array_equal(a, b) for one in every for a, b in zip(one, every[0], strict=True)):
-            return Outcome("ranks differ", f"{ranks} ranks, {rows} rows in batches of {size}")
-        near = ROUNDING[str(spec["dtype"])]
-        for mine, other in zip(every[0], alone, strict=True):
-            scale = near * (1 + np.abs(other).max(initial=0))
-            if not np.allclose(mine, other, rtol=near, atol=scale):
-                away = np.abs(mine - other).max()
-                return Outcome("not as one", f"{ranks} ranks, {rows} rows in batches of {size}: {away}")
+            return Outcome("ranks differ", f"{ranks} ranks, {told}")
+        if away := _away(every[0], alone, near):
+            return Outcome("not as one", f"{ranks} ranks, {told}: {away}")
     return Outcome("right")
+
+
+def _away(found: Sequence[Array], expected: Sequence[Array], near: float) -> float:
+    """How far the first numbers lie from what is expected that are not near it; 0 where all are."""
+    for mine, other in zip(found, expected, strict=True):
+        if not np.allclose(mine, other, rtol=near, atol=near * (1 + np.abs(other).max(initial=0))):
+            return float(np.abs(mine - other).max())
+    return 0.0
 
 
 def _module(spec: Spec, by_rows: bool) -> ModuleType | None:
