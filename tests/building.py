@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from corpus import CORPUS
 
+from symgrad.compiler.kernels import shared_turns
 from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
 from symgrad.compiler.planning import samples_innermost
 from symgrad.compiler.targets.numba import lowered_model
@@ -36,6 +37,15 @@ def by_rows() -> Iterator[None]:
     """Inside it small networks too are stored by rows and leave their products to BLAS, as large ones do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples_innermost, "MOST_FEATURES", 0)
+        yield
+
+
+@contextmanager
+def in_short_parts(entries: int) -> Iterator[None]:
+    """Inside it threads take so many entries at a time of passes of small networks too."""
+    with pytest.MonkeyPatch.context() as patch, by_rows():
+        patch.setattr(shared_turns, "PART", entries)
+        patch.setattr(shared_turns, "LONG", 1)
         yield
 
 
