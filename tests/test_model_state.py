@@ -277,7 +277,7 @@ def _replaced(old: str, new: str) -> Callable[[str], str]:
         _replaced("theta[n] = grad[n]", "theta[n] += grad[n]"),
         _replaced("dk[0] = real(0)", "dk[0] = real(1)"),
         _replaced("(real(9) * m[i] + mu[i])", "(real(8) * m[i] + mu[i])"),
-        _replaced("ahead[:] = theta", "ahead[:] = theta[0]"),
+        _replaced("ahead[n] = theta[n]", "ahead[n] = theta[0]"),
     ],
 )
 def test_faults_are_seen(edit: Callable[[str], str]) -> None:

@@ -146,6 +146,7 @@ def test_it_checks_the_gradient_of_the_model(
 def test_no_name_has_two_meanings() -> None:
     """All files are read as one text; only those of which a module takes one have names in common."""
     either = {"numba/gathered_rows": {"_gather"}, "training/whole_epochs": {"_train_epoch"}}
+    either["numba/sharing/gathered_in_parts"] = {"_gather"}
     either["training/shared_epochs"] = {"_shared_epoch"}
     either["numba/float64_numbers"] = set(runtime_part("numba/float32_numbers").names)
     either["optional/without_loss"] = set(runtime_part("optional/without_loss").names)

@@ -85,6 +85,15 @@ for garbage in (None, np.nan, 1e300):
     found.append(np.concatenate([module.flatten(params), *map(np.ravel, state), losses]))
 assert all(np.array_equal(found[0], other) for other in found[1:])
 np.save(sys.argv[4], found[0])
+for place in np.random.default_rng(size).integers(0, data["x"].size, 5):
+    broken, params = data["x"].copy(), module.unflatten(data["theta"].copy())
+    broken.flat[place] = np.inf
+    try:
+        module.train_epoch(params, module.init_state(params), broken, data["t"], batch_size=len(order))
+        raise AssertionError(f"number {place} is not finite")
+    except ValueError as error:
+        assert "finite" in str(error), error
+    assert np.array_equal(module.flatten(params), data["theta"])
 """
 RULES = ("adam(learning_rate=0.01)", "momentum(learning_rate=0.1)", "sgd(learning_rate=0.1)", "nesterov(0.1)")
 OPTIONS = ({}, {"clip_norm": 0.1}, {"average": 0.9}, {"freeze": ["b1"]})
@@ -99,7 +108,7 @@ def run(script: str, threads: int, *arguments: object) -> None:
     }
     command = [sys.executable, "-c", script, *map(str, arguments)]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stderr) == (0, "")
+    assert not found.returncode, found.stderr
 
 
 def test_every_turn_is_made_once_in_parts_that_no_number_of_threads_changes() -> None:

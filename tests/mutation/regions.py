@@ -27,7 +27,7 @@ OPTIMISER = {
     *("euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"),
     *("averaged", "_averaged", "_advance", "_update_looked_up"),
 }
-EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
+EPOCH = {"_gather", "_gathered", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
     *(
         "_show",

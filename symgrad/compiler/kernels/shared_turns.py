@@ -58,7 +58,12 @@ def turns_of(loop: Loop, equations: Iterable[Equation]) -> Turns | None:
         return None  # steps of a part, of which the last part has fewer
     beside = (sp.Mul(*(other.axis.extent for other in e.loops if other != loop)) for e in equations)
     found = Turns(loop.axis.extent, max(beside, key=_assumed))
-    return found if _assumed(found.count * found.entries) >= LONG else None
+    return found if is_long(found.count, found.entries) else None
+
+
+def is_long(*extents: sp.Expr) -> bool:
+    """Whether what looks at as many entries as these sizes make is so long that threads may share it."""
+    return _assumed(sp.Mul(*extents)) >= LONG
 
 
 def _assumed(size: sp.Expr) -> int:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
-from symgrad.compiler.kernels.shared_turns import has_turns
+from symgrad.compiler.kernels.shared_turns import has_turns, is_long
 from symgrad.compiler.kernels.update_kernels import (
     first_states_body,
     look_ahead_body,
@@ -185,7 +185,16 @@ class LoweredModel:
         rest = self.accumulation.rest if self.accumulation else ()
         bodies = (rest, *chain.from_iterable((rule.step, rule.ahead) for rule in rules))
         kernels = (named.kernel.body for named in self.drivers.kernels.values())
-        return any(map(has_turns, (*bodies, *kernels)))
+        return self.gathers_in_turns or any(map(has_turns, (*bodies, *kernels)))
+
+    @property
+    def gathers_in_turns(self) -> bool:
+        """Whether threads take turns of gathering the rows of a batch."""
+        if not (self.program.loss and self.model.batch_axis) or self.plan.column_axis:
+            return False
+        given = (*self.program.of_kind("input"), *self.program.of_kind("target"))
+        rows = (t.axes for t in given if t.axes and t.axes[0].name == self.model.batch_axis)
+        return any(is_long(*(axis.extent for axis in axes)) for axes in rows)
 
     @property
     def sections(self) -> tuple[Sections, ...]:

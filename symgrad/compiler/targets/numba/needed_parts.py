@@ -35,6 +35,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         yield runtime_part("optional/drawing/drawn_numbers")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]
+    if lowered.gathers_in_turns:
+        parts = _with(parts, runtime_part("numba/sharing/gathered_in_parts"))
     if lowered.draws:
         parts = _with(parts, runtime_part("optional/drawing/drawing_state"))
         parts = _with(parts, runtime_part("optional/drawing/drawing_arguments"))

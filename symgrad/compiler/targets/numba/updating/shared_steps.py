@@ -14,7 +14,7 @@ from symgrad.compiler.targets.numba.network import VALUE
 from symgrad.compiler.targets.numba.records import Definition, Driver
 from symgrad.compiler.targets.numba.signatures import listed
 from symgrad.compiler.targets.numba.steps import GATHERED, gathering, is_finite
-from symgrad.compiler.targets.numba.updating.update_parts import called
+from symgrad.compiler.targets.numba.updating.update_parts import COPIED, called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +85,8 @@ def _rest(calls: Signatures, parts: Sequence[UpdatePart], renewed: Sequence[Span
             yield from _within(span, called(part.functions[0], part.step, "size", given))
     for span in renewed:
         yield f"# {', '.join(span.names)}, which have their next values where others have their gradient"
-        yield from _within(span, f"{_view('theta')}[:] = {_view('grad')}")
+        entries = "for n in range(start - first, start - first + size):"
+        yield from _within(span, entries, "    theta[n] = grad[n]")
 
 
 def _ahead(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[str]:
@@ -93,19 +94,19 @@ def _ahead(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[str]:
         yield f"_look_ahead({listed(['theta, ahead', calls.entries_of_state, calls.setting])})"
         return
     yield "last = first + theta.shape[0]"
-    yield "ahead[:] = theta"
+    yield from COPIED
     for part in parts:
         for span in part.spans:
             given = [_view("theta"), _view("ahead"), _state(calls, span), calls.setting]
             yield from _within(span, called(part.functions[1], part.ahead, "size", given))
 
 
-def _within(span: Span, line: str) -> Iterator[str]:
+def _within(span: Span, *lines: str) -> Iterator[str]:
     """What is done to as much of a span as lies in the stretch: `size` entries from `start`."""
     yield f"start = max(first, {span.first})"
     yield f"size = min(last, {span.first + span.size}) - start"
     yield "if size > 0:"
-    yield f"    {line}"
+    yield from (f"    {line}" for line in lines)
 
 
 def _view(vector: str) -> str:

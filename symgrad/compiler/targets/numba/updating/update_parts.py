@@ -194,6 +194,8 @@ def _rule(calls: Signatures, part: UpdatePart, bound: str) -> Definition:
 
 
 _ALL = "theta.shape[0]"
+COPIED = (f"for n in range({_ALL}):", "    ahead[n] = theta[n]")
+"""The point ahead as it is where nothing moves it."""
 
 
 def bounds(body: tuple[Instruction, ...]) -> tuple[str, ...]:
@@ -259,7 +261,7 @@ def _update(calls: Signatures, parts: Sequence[UpdatePart], bound: str) -> Itera
 
 
 def _look_ahead(calls: Signatures, parts: Sequence[UpdatePart]) -> Iterator[str]:
-    yield "ahead[:] = theta"
+    yield from COPIED
     for part in parts:
         for span in part.spans:
             given = [_view(name, span.first, span.size) for name in ("theta", "ahead")]
