@@ -6,7 +6,7 @@ The numbers themselves are for tests/benchmarks; nothing here asserts a time.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,11 @@ TINY = Problem("3-4-4-2 b2", (3, 4, 4, 2), 2, 3, learning_rate=0.1)
 SMALL_PROBLEMS = [p for p in PROBLEMS if max(p.sizes, default=0) < 784]
 
 
+def tables_of(steps: Steps) -> str:
+    """All tables of a run that measured these alone."""
+    return "\n".join(table.markdown() for table in tables(Results({"processor": "here"}, steps=(steps,))))
+
+
 def test_symgrad_and_numpy_compute_the_same_in_the_harness(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # the same statements, run by Python: nothing is timed here
     place = Place(available_cores()[:1])
@@ -42,8 +47,10 @@ def test_symgrad_and_numpy_compute_the_same_in_the_harness(monkeypatch: pytest.M
     assert abs(first - last) > 100 * AGREEMENT * last  # training moves the loss by more than what may differ
     rates = Rates({"some BLAS": 1e11}, {4096: 1e11})
     steps = Steps(1, (found,), (floor_of(TINY, rates),), rates)
-    shown = "\n".join(table.markdown() for table in tables(Results({"processor": "here"}, steps=(steps,))))
+    shown = tables_of(steps)
     assert "| 3-4-4-2 b2 |" in shown
+    assert "busy" not in shown
+    assert "with one busy process beside" in tables_of(replace(steps, beside="busy"))
     assert "not measured" in shown  # the goals are about other problems
 
 

@@ -17,7 +17,7 @@ from benchmarks.floor import floor_of, measured_rates
 from benchmarks.machine import available_cores, machine
 from benchmarks.peers import PEERS, Peer
 from benchmarks.problems import ALL_PROBLEMS, Problem
-from benchmarks.processes import Place, Process
+from benchmarks.processes import Beside, Place, Process, beside
 from benchmarks.race import REFERENCE, Pace, race
 from benchmarks.results import Results, Steps
 from benchmarks.tables import tables
@@ -36,6 +36,13 @@ WIDTH = 240  # of the tables where the output is no terminal
 @click.option("--peers", default="", help="Names of peers, between commas.")
 @click.option(
     "--cores", type=click.Choice(["one", "all", "both"]), default="both", help="Where steps are timed."
+)
+@click.option(
+    "--beside",
+    "what",
+    type=click.Choice(["nothing", "busy"]),
+    default="nothing",
+    help="What else runs during the races: one process that computes all the time.",
 )
 @click.option("--rounds", type=click.IntRange(1), default=Pace.rounds, help="Epochs of each peer, at most.")
 @click.option(
@@ -56,6 +63,7 @@ def main(
     problems: str,
     peers: str,
     cores: str,
+    what: Beside,
     rounds: int,
     clock: Literal["wall", "cpu"],
     quick: bool,
@@ -81,7 +89,7 @@ def main(
         places = {"one": all_cores[-1:], "all": all_cores}
         for pinned in dict.fromkeys(c for name, c in places.items() if cores in (name, "both")):
             pace = replace(QUICK, rounds=min(rounds, QUICK.rounds)) if quick else Pace(rounds)
-            results = _steps(results, there, chosen, replace(place, cores=pinned), pace, said)
+            results = _steps(results, there, chosen, replace(place, cores=pinned), what, pace, said)
     if "start" in parts:
         said.print("the first step")
         results = replace(results, starts=tuple(start(p, place, 1 if quick else REPEATS) for p in there))
@@ -145,13 +153,20 @@ def _present(results: Results, peers: list[Peer], place: Place, said: Console) -
 
 
 def _steps(
-    results: Results, peers: list[Peer], problems: list[Problem], place: Place, pace: Pace, said: Console
+    results: Results,
+    peers: list[Peer],
+    problems: list[Problem],
+    place: Place,
+    what: Beside,
+    pace: Pace,
+    said: Console,
 ) -> Results:
     """Race all peers on all problems, between two measurements of the machine's rates."""
     count, probing = len(place.cores), QUICK_PROBING if pace.rounds <= QUICK.rounds else PROBING
     rates, races, libraries = measured_rates(place, probing), [], {}
     with ExitStack() as stack:
         processes = [stack.enter_context(Process(peer, place)) for peer in peers]
+        stack.enter_context(beside(what, place.cores))
         for number, problem in enumerate(problems, 1):
             said.print(
                 f"steps on {count} core{'s' * (count > 1)}, {number} of {len(problems)}: {problem.name}"
@@ -162,7 +177,7 @@ def _steps(
         }
     rates = rates.best(measured_rates(place, probing))
     floors = tuple(floor_of(problem, rates) for problem in problems if not problem.is_compared_at_first)
-    found = Steps(count, tuple(races), floors, rates)
+    found = Steps(count, tuple(races), floors, rates, what)
     return replace(results, steps=(*results.steps, found), libraries=libraries)
 
 

@@ -6,17 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from benchmarks.peers import Peer
 
 TESTS = Path(__file__).parent.parent
+Beside: TypeAlias = Literal["nothing", "busy"]
+"""What else runs on the cores of a race."""
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -61,6 +64,28 @@ def _caches(folder: Path) -> dict[str, str]:
         "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),
         "PYTENSOR_FLAGS": f"base_compiledir={folder / 'pytensor'}",
     }
+
+
+_BUSY = """
+import json, os, sys
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, json.loads(sys.argv[1]))
+while True:
+    pass
+"""
+
+
+@contextmanager
+def beside(what: Beside, cores: tuple[int, ...]) -> Iterator[None]:
+    """Inside it a process computes all the time, on one of the cores at a time, where that is asked for."""
+    command = [sys.executable, "-c", _BUSY, json.dumps(cores)]
+    process = subprocess.Popen(command) if what == "busy" else None
+    try:
+        yield
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
 
 
 class Process:

@@ -10,17 +10,19 @@ if TYPE_CHECKING:
 
     from benchmarks.alone import Footprint, Growth, Start
     from benchmarks.floor import Floor, Rates
+    from benchmarks.processes import Beside
     from benchmarks.race import Race
 
 
 @dataclass(frozen=True)
 class Steps:
-    """All races on some cores, the floor of each problem, and the rates behind it."""
+    """All races on some cores, the floor of each problem, and the rates behind it; what ran beside them."""
 
     cores: int
     races: tuple[Race, ...]
     floors: tuple[Floor, ...]
     rates: Rates
+    beside: Beside = "nothing"
 
     def median(self, problem: str, peer: str) -> float | None:
         """The time per step in seconds, if it was measured and the peer computed the same."""
@@ -47,8 +49,8 @@ class Results:
     growths: tuple[Growth, ...] = ()
 
     def on_one_core(self) -> Steps | None:
-        """The races on one core."""
-        return next((steps for steps in self.steps if steps.cores == 1), None)
+        """The races on one core that had it for themselves."""
+        return next((s for s in self.steps if s.cores == 1 and s.beside == "nothing"), None)
 
     def start(self, peer: str) -> Start | None:
         """That of a peer, if it was measured."""

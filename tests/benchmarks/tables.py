@@ -96,7 +96,8 @@ def _times(steps: Steps, missing: dict[str, str]) -> Table:
         *_absences(steps),
     ]
     cores = "one core, the same for all" if steps.cores == 1 else f"{steps.cores} cores"
-    return Table(f"Time per step on {cores}", columns, rows, tuple(notes))
+    beside = ", with one busy process beside" if steps.beside == "busy" else ""
+    return Table(f"Time per step on {cores}{beside}", columns, rows, tuple(notes))
 
 
 def _cells(steps: Steps, race: Race, peers: Sequence[str]) -> Iterator[str]:
