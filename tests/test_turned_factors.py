@@ -69,6 +69,17 @@ def test_all_steps_of_a_recurrence_share_one_copy_made_before_them() -> None:
     assert all(e.target != f"{name}_turned" for e in gradient[looped].equations)
 
 
+@pytest.mark.parametrize(("steps", "turned"), [(20, True), (5, False)])
+def test_what_every_step_would_pack_anew_is_turned_too(steps: int, turned: bool) -> None:
+    spec = {
+        "inputs": {"x": ["batch", steps, 8]},
+        "targets": {"t": ["batch", 300]},
+        "layers": ["rnn(300)", "last"],
+        "loss": "mse",
+    }
+    assert bool(copies(stages(32, **spec))) == turned
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_the_module_is_its_spec(optimizer: str, tmp_path: Any) -> None:
     spec = {**residual("burgers", 3, 5), "train": {"optimizer": optimizer}}

@@ -1,13 +1,14 @@
 """Matrices of known size copied turned, where small products read them across.
 
 `dA[n,j] = Σ_i dZ[n,i]·W[j,i]` runs along the rows of W, which is slow in libraries' kernels for small
-products: these take factors as they lie, where those for large ones pack them first. A copy
+products: these take factors as they lie, where those for large ones pack them first, each time. A copy
 `V[i,j] = W[j,i]`, made once, serves all rows, every slope that shares W, and all steps of a recurrence.
 
 Measured on one core of an Intel Xeon (family 6, model 167) with SciPy's OpenBLAS in float32, in matrices of
 32 to 128 numbers a side: each number of the matrix read across costs 0.3 nanoseconds more in a product of 16
 rows, 0.4 of 32, 0.5 of 64, 0.9 of 128 and 1.5 of 256; in float64 twice as much. Above `SMALL`
-multiplications nothing, and so where a library has no kernels for small products.
+multiplications, and where a library has no kernels for small products, it costs 0.1, which pays where every
+step of a recurrence packs the matrix anew.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ SMALL = 10**6
 """As many multiplications as OpenBLAS's kernels for small products take."""
 NUMBER, ROW = 0.15, 0.005
 """Nanoseconds for each number that a small product reads across, and for each of them and each row."""
+PACKED = 0.04
+"""The same for a larger product: it packs a number in 0.1 more from across, but a copy of such a matrix takes
+some 1 for each number, not 0.4."""
 LEAST_GAIN = 2.5
 """So many times what it costs must a copy save: where libraries pack small factors too, it saves nothing."""
 
@@ -99,7 +103,7 @@ def _gain(equation: Equation, steps: Collection[sp.Symbol], rows: Mapping[str, i
     groups = ((), ()) if found is None else (found.rows, (*found.inner, *found.columns))
     count, numbers = (prod(sizes[index] for index in group if index not in steps) for group in groups)
     turns = prod(size for index, size in sizes.items() if index in steps)
-    return turns * numbers * (NUMBER + ROW * count) if count * numbers <= SMALL else 0.0
+    return turns * numbers * (NUMBER + ROW * count if count * numbers <= SMALL else PACKED)
 
 
 def _steps(parts: Iterable[Part]) -> Iterator[tuple[str, set[sp.Symbol]]]:
