@@ -10,6 +10,7 @@ import pytest
 from fuzz.modules import interpreted
 from planting import planted
 
+from symgrad.compiler.planning.plan import LoopNest
 from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
 from symgrad.spec.expansion.network_hash import network_sha256
@@ -62,7 +63,18 @@ def test_module_is_as_long_whatever_the_number_of_steps() -> None:
 
 def test_inputs_of_all_steps_are_one_product_before_the_loop() -> None:
     text = stages_of(read(spec_of(RNN))).text
-    assert "gemm(1, view(x_steps, 0, (4 * batch, 3)), W, 0, view(h_1, 0, (4 * batch, 5)))" in text
+    assert "gemm(1, view(x_steps, 0, (4 * batch, 3)), W, 0, view(h_slope, 0, (4 * batch, 5)))" in text
+
+
+def test_what_a_recurrence_leads_to_at_each_step_is_formed_in_its_loop() -> None:
+    """Slopes of gates behind the way forward, and of two sums of pieces the one that goes no further back."""
+    stages = stages_of(read(spec_of({"h": "gru(x, 5)", "y": "h[:, -1]"}, 4, parameters={})))
+    steps = [step for phase in stages.phases for step in phase.steps if isinstance(step, LoopNest)]
+    forward, back = ({e.target for e in step.equations} for step in steps if step.carried)
+    assert {"h_r_slope", "h_z_below", "h_q_slope"} <= forward
+    assert {"dh_s", "dh_a"} <= back
+    assert {"dh_s_1_2", "dh_a_1", "h_a"} <= stages.plan.by_rows
+    assert identity_of(stages.model, stages.text).state == "identical"
 
 
 @pytest.mark.parametrize("layer", ["rnn", "lstm"])

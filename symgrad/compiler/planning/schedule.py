@@ -35,7 +35,7 @@ from symgrad.compiler.planning.plan import (
     Step,
 )
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
-from symgrad.passes.memory.fed_steps import feeding
+from symgrad.passes.memory.fed_steps import feeding, leading
 from symgrad.passes.recurrences import Recurrence, in_order
 from symgrad.passes.scattering.tilings import moves_alone
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import sympy as sp
+
+    from symgrad.passes.recurrences import Part
 
 LOOK_AHEAD = 8
 
@@ -169,15 +171,25 @@ def steps_by_rows(
 ) -> Iterator[Step]:
     """Steps in order, each recurrence in one; what is carried from step to step may be `made` before."""
     between: list[Equation] = []
-    for part in in_order(program, equations, made):
+    parts = list(in_order(program, equations, made))
+    taken: set[str] = set()
+    for number, part in enumerate(parts):
         if isinstance(part, Recurrence):
-            fed = feeding(program, part, between)
-            yield from _steps_between(program, [e for e in between if e.target not in fed.steps])
-            yield _steps_of(program, fed)
-            between = []
-        else:
+            behind = list(_up_to_recurrence(parts[number + 1 :]))
+            whole = leading(program, feeding(program, part, between), behind)
+            yield from _steps_between(program, [e for e in between if e.target not in whole.steps])
+            yield _steps_of(program, whole)
+            between, taken = [], taken | whole.steps.keys()
+        elif part.target not in taken:
             between.append(part)
     yield from _steps_between(program, between)
+
+
+def _up_to_recurrence(parts: Sequence[Part]) -> Iterator[Equation]:
+    for part in parts:
+        if isinstance(part, Recurrence):
+            return
+        yield part
 
 
 def _steps_of(program: Program, recurrence: Recurrence) -> LoopNest:

@@ -18,6 +18,7 @@ from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation
 from symgrad.calculus.terms import Entry, drawn, entries
 from symgrad.passes.recurrences import Recurrence, in_order
+from symgrad.passes.scattering.tilings import moves_alone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -91,7 +92,9 @@ def _beside(equation: Equation, program: Program, places: Mapping[str, int]) -> 
 
 
 def _keeps_steps(equation: Equation) -> bool:
-    return not equation.scatters and (equation.is_elementwise or as_product(equation) is not None)
+    if equation.scatters:
+        return moves_alone(equation)
+    return equation.is_elementwise or as_product(equation) is not None
 
 
 class _StepsFirst:
