@@ -26,7 +26,7 @@ from symgrad.calculus.deriving.tangents import (
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.program import Equation, Loop, Program, Reduction, Tensor
 from symgrad.calculus.terms import Entry, index_symbol, indices_in
-from symgrad.elaborate.operands import EquationBuilder, Value, scalar
+from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError, SpecWarning, warn
 from symgrad.spec.language.builtins import MAX_ORDER
 from symgrad.spec.language.syntax import Index, Name
@@ -80,17 +80,17 @@ class DerivativeTerms:
         """The value of a call of `ALONG`: what an entry changes by, where all entries of a tensor change."""
         value, varied, change = (value_of(node) for node in call.arguments)
         of, by = self._atomic(value, owner).body, varied.body
-        if not isinstance(of, Entry):
-            return scalar(sp.Integer(0))
-        further = sorted(indices_in(change.body) - indices_in(by), key=str)
+        changed = change.at(varied.indices) if change.axes else change.body
+        further = sorted(indices_in(changed) - indices_in(by), key=str)
         names = {index: index_symbol(f"_a{n}") for n, index in enumerate(further)}
         loops = tuple(Loop(name, self.builder.axis_of[index]) for index, name in names.items())
-        direction = Along(by.tensor, by.indices, change.body.xreplace(names), loops)
+        direction = Along(by.tensor, by.indices, changed.xreplace(names), loops)
         self.tangents.blind.clear()
-        tangent = self.tangents.of(of.tensor, direction)
-        if tangent is None:
-            return scalar(sp.Integer(0))
-        return scalar(tangent.at(of.indices).xreplace({name: index for index, name in names.items()}))
+        tangent = self.tangents.of(of.tensor, direction) if isinstance(of, Entry) else None
+        slope = sp.Integer(0)
+        if tangent is not None:
+            slope = tangent.at(of.indices).xreplace({name: index for index, name in names.items()})
+        return replace(value, body=slope)
 
     def _shown(self, value: Value) -> Value:
         """The derivative as a tensor with a line of its own."""

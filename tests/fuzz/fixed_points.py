@@ -84,6 +84,30 @@ class FixedPoints:
             before = here
         self.known.append((name, size))
 
+    def whole(self, number: int) -> None:
+        """One equation of a whole matrix, with the same written out."""
+        name, size, x = f"z{number}", self.one((1, 2, 3)), f"x{len(self.inputs)}"
+        self.inputs[x] = ["batch", size]
+        weights, shift, outer = (
+            self.parameter(size, size),
+            self.parameter(size),
+            self.one((*ONE, "softmax({})")),
+        )
+        inner = f"{{}} @ (sin({weights}) / {size})" if self.chance(0.7) else f"softmax({{}}) * sin({shift})"
+        beside = self.one(("0.1", f"0.5 * {x}", f"tanh({x})"))
+        text = f"{beside} + {STEEPEST} * {outer.format(f'{inner} + {x} * {shift}')}"
+        start = self.one(("0", "0.5", x, f"sin({x}) + {shift}"))
+        head = f"{name}[:, :{size}]" if start in ("0", "0.5") or self.chance(0.5) else name
+        solved = {"start": start, "method": "picard", "steps": STEPS}
+        self.equations[head] = {"solve": text.replace("{}", name), **solved}
+        before = f"{name}_0"
+        self.written[before] = f"{start} + 0 * {x}"
+        for step in range(1, WRITTEN + 1):
+            here = name if step == WRITTEN else f"{name}_{step}"
+            self.written[here] = text.replace("{}", before)
+            before = here
+        self.known.append((name, size))
+
     def formula(self, size: int, is_own: bool) -> Formula:
         """A function of what is given and of terms with the unknown, `is_own`: with the same entry alone."""
         outer, weight, self.drive = self.one(ONE), self.parameter(size), self.given(size)
@@ -140,7 +164,7 @@ def fixed_points_spec(random: Random) -> Spec:
     """One to three equations that are solved; `written` are their iterations, which only the judge reads."""
     draw = FixedPoints(random)
     for number in range(random.choice((1, 1, 2, 3))):
-        draw.solved(number)
+        draw.whole(number) if draw.with_rows and draw.chance(0.3) else draw.solved(number)
         if draw.chance(0.4):
             draw.beside(number)
     names = [name for name, _ in draw.known]

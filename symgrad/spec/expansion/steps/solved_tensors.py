@@ -23,7 +23,7 @@ def refuse_in_solved(spec: Spec) -> None:
     """Refuse what has no place in an equation that is solved, as it is made again in every step of that.
 
     Raises:
-        SpecError: a layer or network, numbers that are drawn, or a choice between training and inference;
+        SpecError: a layer, numbers that are drawn, or a choice between training and inference;
             or a derivative of second order beside it.
     """
     for solved in spec.solved:
@@ -70,13 +70,13 @@ def _formulas(spec: Spec, solved: SolvedSpec) -> Iterator[Node]:
 
 
 def _refuse_calls(spec: Spec, solved: SolvedSpec, formula: Node) -> None:
-    layers, networks, drawing = known_layers(spec), {n.name for n in spec.networks}, _drawing(spec)
+    layers, drawing = known_layers(spec), _drawing(spec)
     for call in calls(formula):
         name, problem = call.function, ""
         remedy = f"compute it in an equation above, and read that in the one of '{solved.name}'"
-        if (name in layers and name not in library.functions) or name in networks:
-            problem = f"'{name}' brings parameters along, which '{solved.name}' would take in every step"
-            remedy = f"write parameters of your own: sum({solved.name}[n,j] * W[j,i], j) + b[i]"
+        if name in layers and name not in library.functions:
+            problem = f"'{name}' brings parameters along, others in each place where it is written out"
+            remedy = f"write parameters of your own, {solved.name} @ W + b, or a network of networks"
         elif name in drawing:
             problem = f"'{name}' draws numbers, others in every step that solves for '{solved.name}'"
         elif name == TRAINING:

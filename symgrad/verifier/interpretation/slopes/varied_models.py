@@ -65,12 +65,13 @@ def along(formulas: Varying, call: Call, scope: ValueScope) -> TensorValue:
     Where v is computed at one step of a recurrence, it has that step alone.
     """
     of, by, change = call.arguments
-    if not isinstance(by, Index):
+    if not isinstance(by, Index | Name):
         raise SpecError("a direction is one of a tensor", at=by.at)
-    shape = tuple(formulas.tensors[by.tensor].array.shape)
+    name = by.tensor if isinstance(by, Index) else by.id
+    shape = tuple(formulas.tensors[name].array.shape)
     given = formulas.tensors[change.tensor].array if isinstance(change, Index) else np.ones(shape)
     directions = formulas.arithmetic.array(given).reshape((1, *shape))
-    slopes, value = _slopes(formulas, of, by.tensor, directions, scope)
+    slopes, value = _slopes(formulas, of, name, directions, scope)
     return TensorValue(formulas.arithmetic.array(slopes[0]), value.rank)
 
 
