@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
 from building import interpreted as loaded
 from building import written
 from fuzz.modules import interpreted
 from planting import planted
 
 import symgrad as sg
+from symgrad.calculus.axes import Axis
+from symgrad.calculus.deriving.vanishing import without_vanishing
+from symgrad.calculus.program import Equation, Loop, Program, Tensor
+from symgrad.calculus.terms import Entry, index_symbol, stop_gradient
 from symgrad.errors import ShapeError, SpecError, SpecWarning
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
@@ -117,6 +122,31 @@ def test_memory_is_that_of_one_step_whatever_their_number(spec: Any) -> None:
         return stages.plan.work_units, len(stages.text.splitlines())
 
     assert units(4) == units(4000)
+
+
+def test_what_is_zero_is_taken_out_and_copies_of_copies_with_it() -> None:
+    """But no sum of equal terms, which is no copy."""
+    i, k = index_symbol("i"), index_symbol("k")
+    three, two = Loop(i, Axis(None, 3)), Loop(k, Axis(None, 2))
+
+    def at(name: str) -> sp.Expr:
+        return Entry(name, (i,))
+
+    given = {
+        "a": sp.sin(at("x")),
+        "o": at("a") - stop_gradient(at("a")),
+        "b": at("a") + at("o"),
+        "c": at("b") + at("o"),
+        "d": at("c") * at("b") + at("a"),
+    }
+    equations = [Equation(name, (i,), (three,), "none", body) for name, body in given.items()]
+    equations.append(Equation("s", (i,), (three, two), "sum", at("d") + at("o")))
+    tensors = (
+        Tensor("x", (three.axis,), "input"),
+        *(Tensor(n, (three.axis,), "value") for n in (*given, "s")),
+    )
+    told = without_vanishing(Program(tensors, tuple(equations), ("s",), None))
+    assert str(told) == "c[i] = sin(x[i])\nd[i] = c[i]**2 + c[i]\ns[i] = sum_{k} d[i]"
 
 
 def test_hidden_tensors_and_the_index_of_steps_take_no_name_of_the_spec() -> None:

@@ -147,6 +147,7 @@ def after(spec: Spec, tensor: str, width: tuple[int, ...], outputs: tuple[str, .
         parameters=tuple(p for p in spec.parameters if p.name in used),
         equations=tuple(later),
         starts=starts,
+        solved=tuple(found for found in spec.solved if found.name in known),
         outputs=outputs,
         loss=None,
         gradients=(),

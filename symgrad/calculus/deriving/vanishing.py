@@ -40,15 +40,23 @@ def _without_copies(program: Program, changed: Mapping[str, Equation]) -> Progra
             taken[made] = equation.target
     if not taken:
         return program
+    last = {name: _end(name, taken) for name in taken}
     kept = (e for e in program.equations if e.target not in taken.values())
-    return with_equations(program, [_renamed(e, taken) for e in kept])
+    return with_equations(program, [_renamed(e, last) for e in kept])
+
+
+def _end(name: str, taken: Mapping[str, str]) -> str:
+    """What takes a tensor's place in the end, where that is copied again."""
+    while name in taken:
+        name = taken[name]
+    return name
 
 
 def _copied(equation: Equation, program: Program) -> str:
     """The tensor that an equation gives again, entry by entry, if that is all."""
     body = equation.body
     is_copy = isinstance(body, Entry) and body.indices == equation.indices and not equation.scatters
-    if not is_copy or equation.onto or body.tensor not in program.definition:
+    if not is_copy or not equation.is_elementwise or body.tensor not in program.definition:
         return ""
     axes, own = program.tensor[body.tensor].axes, program.tensor[equation.target].axes
     return str(body.tensor) if axes == own else ""

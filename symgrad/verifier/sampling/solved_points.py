@@ -20,8 +20,8 @@ NEAR = 1e-6
 
 
 def last_changes(spec: Spec, tensors: Mapping[str, Array]) -> Iterator[tuple[SolvedSpec, float, float]]:
-    """For each equation that is solved, what its last step changes at most, and its largest entry."""
-    for solved in spec.solved:
+    """For each that is solved of these, what its last step changes at most, and its largest entry."""
+    for solved in (s for s in spec.solved if {s.name, s.held} <= tensors.keys()):
         now, before = (np.asarray(tensors[name], np.float64) for name in (solved.name, solved.held))
         with np.errstate(invalid="ignore"):
             change = np.max(np.abs(now - before), initial=0.0)
