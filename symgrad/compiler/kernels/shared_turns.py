@@ -29,7 +29,7 @@ from symgrad.compiler.kernels.instructions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from symgrad.calculus.program import Equation, Loop
 
@@ -88,15 +88,33 @@ def are_apart(body: tuple[Instruction, ...], turn: Variable, turns: Expression) 
     """Whether the turns of the loops that this variable counts, all of so many, have nothing to do with one
     another.
     """
-    loops = tuple(node for node in walk(body) if _counts(node, turn))
-    outside = changed(body, lambda node: replace(node, body=()) if _counts(node, turn) else node)
+    steps = tuple(_steps(body))
+    loops = tuple(step for step in steps if isinstance(step, ForRange) and step.index == turn)
     return (
         bool(loops)
         and all((loop.start, loop.count, loop.step) == (Literal(0), turns, None) for loop in loops)
-        and not any(isinstance(node, Invoke | Clear | Give) for node in walk(body))
+        and not any(isinstance(step, Invoke | Clear | Give) for step in steps)
         and not _repeats(body, turn)
-        and _have_own_entries(loops, outside, turn)
+        and _have_own_entries(loops, outside := _outside(body, turn), turn)
         and _have_own_numbers(loops, outside)
+    )
+
+
+def _steps(body: Iterable[Instruction]) -> Iterator[Instruction]:
+    """All instructions, those in loops and under conditions too."""
+    for step in body:
+        yield step
+        if isinstance(step, ForRange | When):
+            yield from _steps(step.body)
+
+
+def _outside(body: tuple[Instruction, ...], turn: Variable) -> tuple[Instruction, ...]:
+    """The same without what is done in turns."""
+    return tuple(
+        replace(step, body=() if _counts(step, turn) else _outside(step.body, turn))
+        if isinstance(step, ForRange | When)
+        else step
+        for step in body
     )
 
 
@@ -108,7 +126,7 @@ def _repeats(body: tuple[Instruction, ...], turn: Variable) -> bool:
     """Whether a loop stands beside those of the turns, which every part would run."""
     for loop in (step for step in body if isinstance(step, ForRange | When)):
         if not _counts(loop, turn) and (
-            not any(_counts(node, turn) for node in walk(loop.body)) or _repeats(loop.body, turn)
+            not any(_counts(step, turn) for step in _steps(loop.body)) or _repeats(loop.body, turn)
         ):
             return True
     return False
@@ -116,7 +134,7 @@ def _repeats(body: tuple[Instruction, ...], turn: Variable) -> bool:
 
 def _have_own_entries(loops: tuple[ForRange, ...], outside: tuple[Instruction, ...], turn: Variable) -> bool:
     """Whether no entry that one turn writes is another's."""
-    stores = [n for n in walk((loops, outside)) if isinstance(n, Assign | Add)]
+    stores = [step for step in _steps((*loops, *outside)) if isinstance(step, Assign | Add)]
     written = {store.target.array for store in stores if isinstance(store.target, Cell)}
     cells = [node for node in walk(loops) if isinstance(node, Cell) and node.array in written]
     places = (
@@ -129,7 +147,7 @@ def _have_own_entries(loops: tuple[ForRange, ...], outside: tuple[Instruction, .
 
 def _have_own_numbers(loops: tuple[ForRange, ...], outside: tuple[Instruction, ...]) -> bool:
     """Whether each number that turns form is formed anew in every turn, and read in no other place."""
-    stores = (node for loop in loops for node in walk(loop.body) if isinstance(node, Assign | Add))
+    stores = (step for step in _steps(loops) if isinstance(step, Assign | Add))
     own = {store.target for store in stores if isinstance(store.target, Variable)}
     return own.isdisjoint(walk(outside)) and all(_is_formed_first(loop.body, own, set()) for loop in loops)
 
