@@ -166,7 +166,7 @@ BESIDE = {
         "equations": {
             "h[n,t,i]": "tanh(sum(s[n,t,d] * U[d,i], d) + h[n,t-1,i] * b[i])",
             "h[n,-1,i]": 0,
-            "z[n,i]": {**PICARD, "solve": f"{NET} + 0.2 * h[n,5,i]", "steps": 2},
+            "z[n,i]": {**PICARD, "solve": f"{NET} + 0.2 * h[n,5,i]", "steps": 5},
         },
         "parameters": {"W": [3, 3], "b": [3], "U": [2, 3]},
         "train": {"steps_at_once": 2, "epochs": 1},
@@ -214,6 +214,16 @@ BESIDE = {
 def test_judge_agrees_beside_all_else(more: dict[str, Any]) -> None:
     stages = stages_of(read({**spec_of(), "gradients": [], **more}))
     assert identity_of(stages.model, stages.text).state == "identical"
+
+
+def test_a_solver_beside_recurrences_in_parts_keeps_one_step() -> None:
+    def units(steps: int) -> Any:
+        more = BESIDE["a recurrence in parts"]
+        solved = {"z[n,i]": {**more["equations"]["z[n,i]"], "steps": steps}}
+        spec = {**spec_of(), "gradients": [], **more, "equations": {**more["equations"], **solved}}
+        return stages_of(read(spec)).plan.work_units
+
+    assert units(8) == units(80)
 
 
 FAULTS = (

@@ -195,7 +195,21 @@ class _Parts:
         return read.union(*(self.program.definition[name].reads for name in slopes))
 
     def _can_be_in_parts(self, part: Recurrence) -> bool:
-        return part.axis.size is None or part.axis.size > self.size_of(part.axis)
+        """Whether it has more steps than a part, and others need more of it than the last one."""
+        if part.axis.size is None:
+            return True
+        last = sp.Integer(0 if part.back else part.axis.size - 1)
+        return part.axis.size > self.size_of(part.axis) and not self._is_needed_at(part, last)
+
+    def _is_needed_at(self, part: Recurrence, last: sp.Expr) -> bool:
+        """Whether all that others read of a recurrence is this step of it: then it keeps no more anyway."""
+        along = {e.target: e.indices.index(part.steps[e.target]) for e in part.equations}
+        along |= {name: self.program.carried[name].along for name in part.carried}
+        others = (e for e in self.program.equations if e.target not in part.steps)
+        read = (entry for e in others for expr in (e.body, *e.indices) for entry in entries(expr))
+        handed = (c.reads for name, c in self.program.carried.items() if name not in part.carried)
+        is_asked = bool(along.keys() & self.program.asked_for.union(*handed))
+        return not is_asked and all(e.indices[along[e.tensor]] == last for e in read if e.tensor in along)
 
     def _one_more(self) -> bool:
         """Take another equation into a group, if one can be."""
