@@ -347,7 +347,9 @@ class Stages:
     @cached_property
     def piece_weight(self) -> RowWeight | str:
         """What pieces of a batch weigh in its gradient, so that ranks may share it; or why they cannot."""
-        found = weight_of_pieces(self.stable, self.model.batch_axis) if self.stable.loss else ""
+        found: RowWeight | str = ""
+        if self.stable.loss:
+            found = weight_of_pieces(self.stable, self.model.batch_axis, self.model.said_of_training)
         if isinstance(found, RowWeight) and found.total and found.total not in self.arranged.definition:
             return "its rows are not weighted by a sum that is computed as it stands"
         return found

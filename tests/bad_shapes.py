@@ -72,6 +72,10 @@ REDUCED = {
 }
 
 INDICES = {
+    "range of what is drawn for each row": spec(
+        '"u[n]": uniform()\n  "y[n,i]": u[n] * x[n,i] * w[i]', tail="loss: mean(y)"
+    ),
+    "index computed with data": spec('"y[n,i:2]": "x[n, i + w[i]]"'),
     "too few indices": spec('"y[n]": x[n]'),
     "too many indices": spec('"y[n]": x[n, 0, 1]'),
     "indices of a scalar": spec('"y[n]": "x[n, 0] * a[0]"'),
@@ -139,6 +143,12 @@ NAMED = {
     "gradient of the loss": spec("y: x", tail="loss: mean(y)\ngradients: [loss]"),
     "the loss as an output": spec("y: x @ W", tail="outputs: [y, loss]\nloss: mse(y, t)"),
     "gradient without a loss": spec("y: x", tail="gradients: [x]"),
+    "gradient of a state": spec(
+        "y: x @ W - m", tail="loss: mean(y)\ngradients: [m]\nstate: {m: {axes: [3], init: 0, next: w}}\n"
+    ),
+    "two shapes in training and inference, read further": spec(
+        "y: training(x, dense(x, 2))\n  z: dense(y, 1)", tail="loss: mean(z**2)"
+    ),
     "gradient of a parameter": spec("y: x @ W", tail="loss: mean(y)\ngradients: [W]"),
     "layer of a scalar": spec("y: dense(a, 2)"),
     "layer of an unknown name": spec("y: dense(h, 2)"),

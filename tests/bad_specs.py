@@ -48,6 +48,7 @@ NAMES = {
     "empty name": graph('"": x'),
     "input and equation": graph("x: x + 1"),
     "input and target": graph("y: x", head="targets: {x: [N]}\n"),
+    "equation and state": graph("m: x", head="state: {m: {axes: [3], init: 0, next: m}}\n"),
     "equation twice": graph('z: x\n  "z[n, d]": x[n, d]'),
     "parameter and function": graph("y: x", head="parameters: {w: []}\nfunctions: {w(a): a}\n"),
     "axis and equation": graph("D: x", head="axes: {D: 4}\n"),
@@ -273,6 +274,18 @@ DOCUMENTS = {
     "binary": "\x89PNG\r\n\x1a\n",
 }
 
+RECURRENCES = {
+    "own step beside a start": graph('"h[n,i]": "tanh(h[n,i] + x[n,i])"\n  "h[n,-1]": 0'),
+    "own step beside the one before": graph('"h[n,i]": "tanh(h[n,i] + h[n,i-1] + x[n,i])"\n  "h[n,-1]": 0'),
+    "own step of each other beside a start": graph(
+        '"g[n,i]": "h[n,i] + x[n,i]"\n  "h[n,i]": "tanh(g[n,i])"\n  "h[n,-1]": 0'
+    ),
+    "starts of two axes": graph('"h[n,i]": "h[n-1,i] + h[n,i-1] + x[n,i]"\n  "h[-1,i]": 0\n  "h[n,-1]": 0'),
+    "steps along two axes, one start": graph('"h[n,i]": "h[n-1,i] + h[n,i-1] + x[n,i]"\n  "h[n,-1]": 0'),
+    "steps along two axes": graph('"h[n,i]": "h[n,i-1] + h[n-1,i] + x[n,i]"'),
+    "two starts of one step": graph('"h[n,i]": "h[n,i-1] + x[n,i]"\n  "h[n,-1]": 0\n  "h[:,-1]": 1'),
+}
+
 GROUPS: dict[str, dict[str, str]] = {
     "code": CODE,
     "operators": OPERATORS,
@@ -281,6 +294,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "names": NAMES,
     "functions": FUNCTIONS,
     "layers": LAYERS,
+    "recurrences": RECURRENCES,
     "losses": LOSSES,
     "tensors": TENSORS,
     "manual": MANUAL,

@@ -254,6 +254,33 @@ def test_what_inference_draws_is_doubted() -> None:
         sg.derive(text)
 
 
+def test_what_a_loss_draws_by_itself_is_doubted() -> None:
+    text = "inputs: {x: [batch, 2]}\nequations:\n  y: dense(x, 2)\nloss: mean((y + {})**2)"
+    with pytest.warns(sg.SpecWarning, match="the loss draws numbers in inference too"):
+        sg.derive(text.replace("{}", "normal(like=y)"))
+    assert not doubts(expand(read(text.replace("{}", "training(normal(like=y), 0)"))))
+
+
+def test_pieces_do_not_share_what_a_step_draws_as_a_whole_but_what_all_steps_draw() -> None:
+    text = """
+        inputs: {x: [N, T, 3]}
+        targets: {t: [N, T, 4]}
+        networks: {f(z): ["dense(4, activation=tanh)"]}
+        equations:
+          "m[n:N, s:T, i:4]": training(2 * bernoulli(0.5), 1)
+          "h[:, t, :4]": f(concat(x[:, t], h[:, t-1])) * m[:, t]
+          "h[:, -1]": 0
+        loss: mse(h, t)
+        train: {micro_batch_size: 8}
+    """
+    _ = stages_of(read(text)).stable
+    of_a_step = text.replace("* m[:, t]", "* dropout(m[:, t])")
+    with pytest.raises(SpecError) as caught:
+        _ = stages_of(read(of_a_step)).stable
+    assert "'h' draws all numbers of a step at once" in str(caught.value)
+    assert "in an equation of all steps above it, or drop micro_batch_size" in str(caught.value)
+
+
 def test_an_output_that_no_loss_reads_is_a_sample() -> None:
     text = "inputs: {x: [batch, 2]}\nparameters: {W: [2, 2]}\nequations:\n  y: x @ W\n"
     text += "  s: y + normal(like=y)\noutputs: [y, s]\nloss: mean(y**2)"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from launched_ranks import (
     ENDS_WITHIN,
     ENVIRONMENT,
@@ -29,6 +30,7 @@ from launched_ranks import (
     wait_until,
 )
 
+from symgrad.cli import main
 from symgrad.ranks.group_of_ranks import RankGroup
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.ranks.watched_ranks import missing
@@ -120,6 +122,26 @@ def test_ctrl_c_ends_after_the_epoch_and_a_lost_launcher_ends_all(tmp_path: Path
     launcher.kill()
     wait_until(lambda: not any(map(is_there, processes)), ENDS_WITHIN, "the end of what it launched")
     launcher.communicate()
+
+
+def test_a_rank_lost_before_anything_was_kept_is_no_run_to_go_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    kept = run / "checkpoints" / "epoch-0000003.npz"
+    monkeypatch.setattr("symgrad.cli.train_command.run_on_ranks", lambda *_: None)
+
+    def said(*more: str) -> str:
+        given = ["train", str(prepared(tmp_path, 3)), "--ranks", "2", *more]
+        return CliRunner().invoke(main, given).output
+
+    assert "it has kept nothing yet" in said("--out", str(run))
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert "it has kept nothing yet" in said("--out", str(run))  # that is an earlier run's
+    assert "goes on from the last checkpoint" in said("--resume", str(run))
+    monkeypatch.setattr("symgrad.cli.train_command.run_on_ranks", lambda *_: kept.touch())
+    assert "goes on from the last checkpoint" in said("--out", str(run))
 
 
 def test_without_mpiexec_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,8 +216,8 @@ def list_library(word: str | None, as_json: bool) -> int:
 
     \b
     KIND is one of layers, activations, functions (of one number), mathematics,
-    reductions, arrays (what is made of whole ones), derivatives, losses,
-    regularisers, averages, parts (of losses), optimisers, finishes (after them), schedules,
+    draws, noises, reductions, arrays (what is made of whole ones), derivatives,
+    states, losses, regularisers, averages, parts (of losses), optimisers, finishes (after them), schedules,
     initialisers.
     """
     from symgrad.cli.listing import kinds_of, show_library

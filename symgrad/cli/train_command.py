@@ -31,7 +31,7 @@ from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.dataset.resampled_points import resamples
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.logs.run_logs import checked_logs
-from symgrad.training.resuming import module_hash, newest, spec_of
+from symgrad.training.resuming import kept_in, module_hash, newest, spec_of
 from symgrad.training.run import CHECKPOINT, TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run
 from symgrad.training.scores.scorers import scorers
@@ -120,10 +120,13 @@ def _on_ranks(ranks: int, spec_file: Path | None, options: TrainOptions) -> int:
     if ranks > most:
         problem = f"--ranks {ranks:,} on this machine, which has {usable_cores()} cores for them"
         raise click.UsageError(f"{problem}; expected at most {most}, or mpiexec over several machines")
+    run = options.resume or options.out or Path("runs") / api.read(str(spec_file)).name
+    before = () if options.resume else kept_in(run)
     status = run_on_ranks(click.get_current_context().meta[ARGUMENTS], ranks, 60 + options.rank_timeout)
     if status is None:
-        run = options.resume or options.out or Path("runs") / api.read(str(spec_file)).name
-        remedy = f"symgrad train --resume {run} --ranks {ranks} goes on from the last checkpoint"
+        remedy = "it has kept nothing yet: begin it anew"
+        if kept_in(run) not in ((), before):
+            remedy = f"symgrad train --resume {run} --ranks {ranks} goes on from the last checkpoint"
         raise LostRanksError("a rank was lost before training ended", at=str(run), remedy=remedy)
     return status
 

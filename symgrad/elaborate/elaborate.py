@@ -75,9 +75,12 @@ class _Elaborator:
             self._declare(Tensor(constant.name, axes, "constant"))
         self._declare_parameters()
         carried = CarriedTensors(model, self.evaluator)
+        modes = model.said_of_training
         for equation in model.equations:
             carried.declare_for(equation)
             self._equation(equation)
+            if equation.name in modes:
+                self._check_modes(modes[equation.name], equation.name)
             self._declare_parameters()
         carried.check()
         self._check_all_declared()
@@ -258,13 +261,14 @@ class _Elaborator:
             self._check_shown(name)
         for found in self.model.next_values:
             self._check_next(found)
-        for name, in_training in self.model.in_training:
-            self._check_modes(name, in_training)
         for name in spec.gradients:
             at = spec.place_of("gradients", name)
             self._check_defined(name, at)
             if self.model.loss is None:
                 raise SpecError(f"the gradient of '{name}' needs a loss", at=at, remedy="add loss: ...")
+            if name in self.model.states:
+                problem = f"'{name}' is a state, which no derivative passes through"
+                raise SpecError(problem, at=at, remedy="leave it out, or make it a parameter")
             if self.builder.tensors[name].kind == "parameter":
                 raise SpecError(
                     f"'{name}' is a parameter, its gradient is always there",

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial, reduce
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
@@ -35,6 +36,10 @@ class _MixedError(Exception):
 
 class _CoupledError(Exception):
     """The same, with the equation."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"'{name}' {reason}")
+        self.name, self.reason = name, reason
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class RowWeight:
 WIDENING = ("constant", "row", "total")
 CONSTANT, ROW, MEAN = _Part("constant"), _Part("row"), _Part("total", Fraction(-1))
 SUM, WEIGHTED_MEAN = _Part("total"), _Part("total", Fraction(0), Fraction(-1))
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 ROWS, ADDED_UP = RowWeight(), RowWeight(adds_up=True)
 
 
@@ -77,16 +83,21 @@ def check_micro_batches(model: Model, program: Program) -> None:
         SpecError: the loss is no mean over rows that know nothing of each other.
     """
     pieces = model.spec.train.micro_batches
-    reason = why_no_mean(program, model.batch_axis) if pieces and program.loss else None
+    said = model.said_of_training
+    reason = why_no_mean(program, model.batch_axis, said) if pieces and program.loss else None
     if pieces and reason:
         problem = f"a gradient summed over micro-batches would not be that of the batch: {reason}"
-        remedy = "make the loss a mean over independent rows, or drop micro_batch_size"
+        remedy = "make the loss a mean over independent rows, draw what a recurrence needs in an equation"
+        remedy += " of all steps above it, or drop micro_batch_size"
         raise SpecError(problem, at=pieces.at, remedy=remedy)
 
 
-def why_no_mean(program: Program, rows: str) -> str | None:
-    """Why the loss of a batch is not the mean over its pieces, weighted by their rows; None if it is."""
-    reason = why_rows_are_coupled(program, rows)
+def why_no_mean(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES) -> str | None:
+    """Why the loss of a batch is not the mean over its pieces, weighted by their rows; None if it is.
+
+    `said` is what a spec calls tensors that have other names here.
+    """
+    reason = why_rows_are_coupled(program, rows, said)
     if reason:
         return reason
     loss = _parts(program, rows)[program.loss] if program.loss is not None else CONSTANT
@@ -96,11 +107,11 @@ def why_no_mean(program: Program, rows: str) -> str | None:
     return f"'{program.loss}' {what}"
 
 
-def weight_of_pieces(program: Program, rows: str) -> RowWeight | str:
+def weight_of_pieces(program: Program, rows: str, said: Mapping[str, str]) -> RowWeight | str:
     """By what the loss of a batch, and the next values of states, are means over its pieces, or their sums;
-    or why they are neither.
+    or why they are neither, by the names that are `said` in the spec.
     """
-    reason = why_no_mean(program, rows) or _why_no_next_mean(program, rows, ROWS)
+    reason = why_no_mean(program, rows, said) or _why_no_next_mean(program, rows, ROWS)
     if reason is None:
         return ROWS
     if not rows:
@@ -182,14 +193,14 @@ def as_one_set(program: Program, sets: Collection[str], name: str) -> Program:
     )
 
 
-def why_rows_are_coupled(program: Program, rows: str) -> str | None:
-    """Why rows know of each other before the loss sums over them; None where none does."""
+def why_rows_are_coupled(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES) -> str | None:
+    """Why rows know of each other before the loss sums over them; None where none does. `said` as there."""
     if not rows:
         return "the spec has no axis of rows that stands first in its inputs and targets"
     try:
         _parts(program, rows)
     except _CoupledError as coupled:
-        return str(coupled)
+        return f"'{said.get(coupled.name, coupled.name)}' {coupled.reason}"
     return None
 
 
@@ -214,7 +225,7 @@ def _parts(
                 part = _Separability(program, parts, rows, equation, weight).part()
                 parts[equation.target] = _as_weight(part) if equation.target == weight else part
             except _MixedError as mixed:
-                raise _CoupledError(f"'{_owner(program, equation)}' {mixed}") from mixed
+                raise _CoupledError(_owner(program, equation), str(mixed)) from mixed
         wider = _handed_on(program, parts, wanted, weight)
         if wider.items() <= parts.items():
             return parts
@@ -242,7 +253,7 @@ def _handed_on(
             reads = (parts[read] for read in program.carried[name].reads)
             found[name] = reduce(partial(_pair, weight), reads, parts[name])
         except _MixedError as mixed:
-            raise _CoupledError(f"what '{name}' carries from step to step {mixed}") from mixed
+            raise _CoupledError(name, f"is carried from step to step and {mixed}") from mixed
     return found
 
 
@@ -255,7 +266,8 @@ def _owner(program: Program, equation: Equation) -> str:
     """The equation of the user's that a temporary belongs to: the next with a name of its own."""
     targets = [e.target for e in program.equations]
     later = targets[targets.index(equation.target) :]
-    return next((t for t in later if program.tensor[t].kind != "temporary"), equation.target)
+    named = (t for t in later if program.tensor[t].kind != "temporary")
+    return next((t for t in named if not isinstance(program.definition[t].body, drawn)), equation.target)
 
 
 class _Separability:
@@ -334,7 +346,7 @@ class _Separability:
     def _drawn(self, places: Sequence[sp.Expr]) -> _Part:
         """Numbers of a row, which are counted from the first row on."""
         if any(place in self.indices for place in places[1:]):
-            raise _MixedError("draws numbers that are not counted row by row")
+            raise _MixedError("draws all numbers of a step at once, which are not counted row by row")
         self.used |= {*places[:1]} & self.indices
         return ROW if places[0] in self.indices else CONSTANT
 

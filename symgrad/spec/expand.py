@@ -36,6 +36,7 @@ from symgrad.spec.language.builtins import (
     STOP_GRADIENT,
     is_derivative,
 )
+from symgrad.spec.language.indexing.affine import CHOOSE
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import calls
 from symgrad.spec.model import CarriedSpec, EquationSpec, FunctionSpec, Model, NetworkFunction, Spec
@@ -247,6 +248,7 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
             if id(call) in stopped:
                 return
             remedy = f"write x + stop_gradient({name}(x) - x), or keep it to schedules and updates"
+            remedy += f"; {CHOOSE}"
             raise SpecError(f"{name} has no slope to learn by", at=call.at, remedy=remedy)
         if name in LANGUAGE_FUNCTIONS or is_derivative(call, users):
             return

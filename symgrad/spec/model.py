@@ -674,6 +674,11 @@ class Model:
         return tuple(found.state for found in self.next_values)
 
     @cached_property
+    def said_of_training(self) -> Mapping[str, str]:
+        """What the spec calls the equations that training has by names of their own."""
+        return {there: name for name, there in self.in_training}
+
+    @cached_property
     def batch_axis(self) -> str:
         """The free axis that counts samples; empty where there is none."""
         return self.spec.batch_axis

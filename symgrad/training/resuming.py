@@ -120,6 +120,11 @@ class Series:
             old.unlink(missing_ok=True)
 
 
+def kept_in(run: Path) -> tuple[tuple[str, int], ...]:
+    """What a run has kept to go on from: the names of checkpoints, and when each was written."""
+    return tuple((file.name, file.stat().st_mtime_ns) for file in _files(run / FOLDER))
+
+
 def newest(run: Path) -> tuple[Path, Orders]:
     """The newest whole checkpoint of a run, and what the run was told; those that are damaged are warned of.
 

@@ -77,7 +77,7 @@ def index_axes(
     within = [(node, axis) for _, node, axis in uses if axis.name is None or axis.name != rows]
     while found := _ranges(within, axes, sizes):
         axes |= found
-    _demand_all(source, axes, tensors)
+    _demand_all(source, axes, tensors, rows)
     return axes
 
 
@@ -175,20 +175,34 @@ def _limit(
     yield unknown[0], size
 
 
+def _size_to_say(name: str, tensors: Mapping[str, Tensor], rows: str) -> str:
+    """What the range of an index may be: the named axis that has its letter, the rows for n, or a number."""
+    named = [axis.name for t in tensors.values() for axis in t.axes if axis.name and axis.form is None]
+    return next((n for n in (*named, *[rows] * (name == "n")) if n and n.lower() == name.lower()), "10")
+
+
 def _remedy(source: EquationSpec | Call, name: str) -> str:
     """How an index of the formula gets its range; that of a whole tensor stands without indices."""
-    if isinstance(source, EquationSpec) and not any(isinstance(n, Index) for n in walk(source.formula)):
+    if isinstance(source, EquationSpec) and _is_of_whole_tensors(source):
         return f"write the name alone, {source.name}, where the formula gives a whole tensor"
     if isinstance(source, EquationSpec) and source.each is not None:
         return f"let it index a tensor that has steps, x[:, {name}]"
     return f"let it index a tensor alone, X[..., {name}]"
 
 
-def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis], tensors: Mapping[str, Tensor]) -> None:
+def _is_of_whole_tensors(equation: EquationSpec) -> bool:
+    has_entries = any(isinstance(node, Index) for node in walk(equation.formula))
+    return not has_entries and bool(names_in(equation.formula) - {*equation.index_names})
+
+
+def _demand_all(
+    source: EquationSpec | Call, axes: Mapping[str, Axis], tensors: Mapping[str, Tensor], rows: str
+) -> None:
     if isinstance(source, EquationSpec):
         _demand_tensors(source, axes, tensors)
         named = [(name, source.at) for name in source.index_names]
-        left = [name if name in axes else f"{name}:10" for name in source.index_names]
+        sizes = {name: _size_to_say(name, tensors, rows) for name in source.index_names}
+        left = [name if name in axes else f"{name}:{sizes[name]}" for name in source.index_names]
         if source.each is not None:
             whole = [":" if size is None else f":{unparse(size)}" for size in source.each.sizes]
             left = [*whole[: source.each.along], *left, *whole[source.each.along + 1 :]]

@@ -46,11 +46,11 @@ def with_carried(
     named = defined.keys() | set[str]().union(*map(indices_of, equations))
     carrier = _Carrier(defined, known, circles, set(taken) | named)
     changed = tuple(map(carrier.equation, equations))
+    _check_order(changed)
     for start in starts:
         if (start.name, start.steps) not in carrier.names:
             problem = f"nothing reads '{start.name}' {_steps(start.steps)} {_side(start)}"
             raise SpecError(problem, at=start.at, remedy="leave its start out")
-    _check_order(changed)
     return changed, tuple(carrier.carried())
 
 
@@ -135,6 +135,7 @@ class _Carrier:
     def equation(self, equation: EquationSpec) -> EquationSpec:
         """The equation with names for what it reads of other steps."""
         circle = self.circles.get(equation.name, frozenset())
+        self._check_own_steps(equation)
 
         def change(node: Node) -> Node:
             is_read = isinstance(node, Index) and (node.tensor in circle or self._has_start(node.tensor))
@@ -156,6 +157,25 @@ class _Carrier:
 
     def _has_start(self, tensor: str) -> bool:
         return (tensor, 1) in self.starts
+
+    def _check_own_steps(self, equation: EquationSpec) -> None:
+        """Of itself an equation reads other steps, along one axis."""
+        start = self.starts.get((equation.name, 1))
+        common = {start.along} if start is not None else None
+        for node in walk(equation.formula):
+            if not isinstance(node, Index) or node.tensor != equation.name:
+                continue
+            moved = {n: _moved(place, equation.index_names) for n, place in enumerate(node.indices)}
+            if start is not None and (moved.get(start.along) or ("", 1))[1]:
+                continue
+            axes = {n for n, found in moved.items() if found is not None and found[1]}
+            if common is not None and axes and not common & axes:
+                problem = f"'{equation.name}' reads itself at another step along a second axis"
+                remedy = "a recurrence runs along one axis; let it read itself along that one alone"
+                raise SpecError(problem, at=node.at, remedy=remedy)
+            if start is not None:
+                raise _at_own_step(equation, node)
+            common = axes if common is None else common & axes
 
     def _read(self, node: Index, equation: EquationSpec, circle: frozenset[str]) -> Node:
         start = self.starts.get((node.tensor, 1))
@@ -196,10 +216,7 @@ class _Carrier:
         if not shifted:
             if node.tensor != equation.name:
                 return node
-            problem = f"'{equation.name}' reads itself at its own step"
-            remedy = 'read the step before, h[n,t-1,i], and give it a start: "h[n,-1,i]": 0; or solve for it:'
-            remedy += ' "h[n,i]": {solve: ..., start: 0, method: picard, steps: 40}'
-            raise SpecError(problem, at=node.at, remedy=remedy)
+            raise _at_own_step(equation, node)
         number, _, by = shifted[0]
         source = self.defined[node.tensor]
         own = source.indices or (*":" * number, *source.index_names)
@@ -270,12 +287,13 @@ def _check_starts(defined: Mapping[str, EquationSpec], starts: Sequence[StartSpe
             problem = f"'{start.name}' has {len(equation.indices)} axes, its start names {len(start.indices)}"
             raise SpecError(problem, at=start.at, remedy="name them all, and -1 for the step")
         first = seen.setdefault((start.name, 1), start)
+        if (first.along, first.end) != (start.along, start.end):
+            problem = f"the starts of '{start.name}' are not along one axis, one way"
+            remedy = "a recurrence goes one way along one axis, and starts there alone"
+            raise SpecError(problem, at=start.at, remedy=remedy)
         if seen.setdefault((start.name, start.steps), start) is not start:
             problem = f"'{start.name}' has two starts"
             raise SpecError(problem, at=start.at, remedy="leave one of them out")
-        if (first.along, first.end) != (start.along, start.end):
-            problem = f"the starts of '{start.name}' are not along one axis, one way"
-            raise SpecError(problem, at=start.at, remedy="a recurrence goes one way along one axis")
         if start.steps > 1 and (start.name, 1) not in {(s.name, s.steps) for s in starts}:
             problem = f"'{start.name}' starts {_steps(start.steps)} {_side(start)}, and not one"
             raise SpecError(problem, at=start.at, remedy="give it a start at every step before")
@@ -304,6 +322,12 @@ def _check_order(equations: Sequence[EquationSpec]) -> None:
             remedy = f"one of them reads the step before: {name}[..., t-1, ...]"
             raise SpecError(problem, at=equation.at, remedy=remedy)
         below.discard(equation.name)
+
+
+def _at_own_step(equation: EquationSpec, node: Index) -> SpecError:
+    remedy = 'read the step before, h[n,t-1,i], and give it a start: "h[n,-1,i]": 0; or solve for it:'
+    remedy += ' "h[n,i]": {solve: ..., start: 0, method: picard, steps: 40}'
+    return SpecError(f"'{equation.name}' reads itself at its own step", at=node.at, remedy=remedy)
 
 
 def _remedy(node: Index, along: int, start: StartSpec) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.formula_constants import check_constants
+from symgrad.spec.language.indexing.affine import CHOOSE
 from symgrad.spec.language.names import shorten
 from symgrad.spec.language.sizes.whole_numbers import SIZE
 from symgrad.spec.language.syntax import (
@@ -290,7 +291,7 @@ class _Converter:
             return Slice(start, stop, step, self.at(tree))
         node = self.node(tree)
         if not _is_affine(node):
-            remedy = "expected a name, an integer or an affine form such as 2*i + u"
+            remedy = f"expected a name, an integer or an affine form such as 2*i + u; {CHOOSE}"
             raise self.refuse(tree, "this index", remedy)
         return node
 

@@ -56,7 +56,9 @@ def _named(spec: Spec, axes: Mapping[str, Position]) -> Iterator[tuple[str, str,
     yield from (("input", t.name, t.at) for t in spec.inputs)
     yield from (("target", t.name, t.at) for t in spec.targets)
     yield from (("constant", c.name, c.at) for c in spec.constants)
-    yield from (("parameter", p.name, p.at) for p in spec.parameters)
+    states = {(state.name, state.at) for state in spec.state}
+    kinds = ("state" if (p.name, p.at) in states else "parameter" for p in spec.parameters)
+    yield from ((kind, p.name, p.at) for kind, p in zip(kinds, spec.parameters, strict=True))
     yield from (("function", f.name, f.at) for f in spec.functions)
     yield from (("equation", e.name, e.at) for e in spec.equations)
     yield from (("manual formula", e.name, e.at) for e in spec.manual)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import Model
 
+_WITHOUT = "write training(a, b), where b is what inference computes without them"
+
 
 def check_draws(model: Model) -> None:
     """Refuse what asks for one loss, or one derivative of it, where each step draws others.
@@ -59,8 +61,12 @@ def draws_of_inference(model: Model) -> Iterator[SpecWarning]:
         yield SpecWarning(
             f"'{equation.name}' draws numbers in inference too, the same in every call",
             at=equation.at,
-            remedy="write training(a, b), where b is what inference computes without them",
+            remedy=_WITHOUT,
         )
+    loss = model.loss if model.evaluation is None else model.evaluation
+    if loss is not None and not drawing and draws_in(loss, model.functions):
+        problem = "the loss draws numbers in inference too, where held-out rows are measured"
+        yield SpecWarning(problem, at=loss.at, remedy=_WITHOUT)
 
 
 def _read(formula: Node | None, inside: dict[str, set[str]]) -> set[str]:

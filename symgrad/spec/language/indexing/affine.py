@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_COEFFICIENT = 10**9
+CHOOSE = "to choose by data or by chance, where(u[n] < 1/3, x[n,i], x[n,i+1])"
+"""What to write in place of an index that is computed with such numbers."""
 
 
 def affine_terms(node: Node) -> dict[str, int]:
@@ -40,9 +42,8 @@ def affine_terms(node: Node) -> dict[str, int]:
             a, b = affine_terms(left), affine_terms(right)
             if a.keys() == b.keys() == {""} and b[""]:
                 return {"": a[""] // b[""] if operator == "//" else a[""] % b[""]}
-    raise SpecError(
-        "an index must be affine with whole numbers", at=node.at, remedy="write X[n, 2*i + u], for example"
-    )
+    remedy = f"write X[n, 2*i + u], for example; {CHOOSE}"
+    raise SpecError("an index must be affine with whole numbers", at=node.at, remedy=remedy)
 
 
 def _scaled(terms: Mapping[str, int], factor: int) -> dict[str, int]:
