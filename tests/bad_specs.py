@@ -145,6 +145,10 @@ MANUAL = {
     "manual name twice": graph("y: x", tail='manual: {dy: x, "dy[n,d]": "x[n,d]"}'),
     "manual index twice": graph("y: x", tail='manual: {"dy[n,n]": "x[n,n]"}'),
     "manual formula with a layer": graph("y: x", tail='manual: {dy: "dense(x, 3)"}'),
+    "output as long as only a target says": (
+        "name: g\ninputs: {x: [N, 3]}\ntargets: {t: [N, T]}\nparameters: {U: [3]}\nequations:\n"
+        '  "y[n,k:size(t, 1)]": sum(x[n,j]*U[j], j)*(k+1)\nloss: mse(y, t)\n'
+    ),
     "tensor called as a function": graph("y: tanh(x)\n  z: y(0)"),
     "manual formula with an unknown function": graph("y: x", tail="manual: {dy: sofmax(x)}"),
     "manual formula that is code": graph("y: x", tail="manual: {dy: __import__('os')}"),

@@ -82,6 +82,18 @@ def test_running_statistics_are_those_of_the_batches(case: str, tmp_path: Path) 
     assert module.loss_and_grad(params, x, t)[0] == pytest.approx(learnt, rel=1e-10)
 
 
+def test_a_batch_of_one_row_says_nothing_of_a_variance(tmp_path: Path) -> None:
+    """The last batch of an epoch may be one: it took a tenth of the running variance with it."""
+    call, shape = CASES["rows"]
+    module, (x, t) = module_of(spec_of(call, shape), tmp_path), _data(shape, 5)
+    params = module.init_params()
+    module.train_epoch(params, module.init_state(params), x, t, batch_size=4, order=np.arange(5))
+    of_four = _trained(module, x, t, 1)
+    np.testing.assert_array_equal(params.y_running_var, of_four.y_running_var)
+    mean = (1 - MOMENTUM) * of_four.y_running_mean + MOMENTUM * x[4]
+    assert np.allclose(params.y_running_mean, mean, rtol=1e-12)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_all_of_it_is_pytorchs(case: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")

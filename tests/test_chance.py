@@ -95,6 +95,8 @@ def test_pieces_of_a_batch_draw_what_the_batch_draws(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x, t, params = rng.normal(size=(10, 5)), rng.normal(size=(10, 3)), whole.init_params(1)
     one, two = (m.loss_and_grad(m.Params(*params), x, t, seed=5, step=2) for m in (whole, parts))
+    with pytest.raises(ValueError, match=r"step: expected a whole number below 2\*\*32"):
+        whole.loss_and_grad(params, x, t, seed=5, step=2**32)
     np.testing.assert_allclose(two[0], one[0], rtol=1e-13)
     for a, b in zip(one[1], two[1], strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-11, atol=1e-14)

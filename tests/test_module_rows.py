@@ -115,7 +115,7 @@ def test_the_module_alone_predicts_what_symgrad_predicts(
         known[name] = known[name][:60]
     try:
         dataset = load_data(read_as, pd.DataFrame({**known, "t": np.arange(60.0)}, dtype=object))
-        preparation = measure(read_as.train, dataset)
+        preparation = measure(read_as, dataset)
     except sg.DataError:
         pytest.skip("a table that is refused")
     path = tmp_path / "rows.npz"
@@ -142,7 +142,7 @@ def test_files_are_predicted_alike(module: ModuleType, tmp_path: Path) -> None:
     table |= {f"n{k}": [k, 2, 3, 4] for k in range(WIDTH - 5)} | {"new": [True, False, True, True]}
     read_as = read(spec(np.dtype(module.DTYPE).name, missing="mean", standardize=True, unseen="ignore"))
     data = pd.DataFrame(table | {"t": [0.0, 1, 2, 3]})
-    preparation = measure(read_as.train, load_data(read_as, data))
+    preparation = measure(read_as, load_data(read_as, data))
     path, file = tmp_path / "rows.npz", tmp_path / "new.csv"
     module.save(path, module.init_params(), preparation=preparation.to_json())
     table["kind"][1] = "castle"

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +30,15 @@ from launched_ranks import (
     ranks_of,
     wait_until,
 )
+from thread_ranks import on_ranks
 
 from symgrad.cli import main
+from symgrad.errors import DataError
 from symgrad.ranks.group_of_ranks import RankGroup
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.ranks.watched_ranks import missing
+from symgrad.training.run_folder import run_folder
+from symgrad.verifier.behaviour.training.shared import ThreadRank
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,8 +191,32 @@ def test_who_is_missed_by_whom() -> None:
     assert "for ranks on other machines" in missing(elsewhere, 0, 200, 10)
 
 
+def test_what_the_first_rank_cannot_hold_ends_all_of_them(tmp_path: Path) -> None:
+    """The others waited for a minute, and said that the first did nothing."""
+
+    class Ranks(ThreadRank):
+        def allgather(self, given: Any) -> list[Any]:
+            return self._met(given)
+
+    file, told = tmp_path / "file", []
+    file.touch()
+
+    def begin(rank: ThreadRank) -> None:
+        group = RankGroup(Ranks(rank.rank, rank.board, rank.barrier))
+        try:
+            with group.held_by_first(lambda: run_folder(file)):
+                told.append("entered")
+        except DataError as error:
+            told.append(str(error))
+
+    on_ranks(3, begin)
+    assert told == 3 * [f"{file}: cannot be made: File exists; choose another folder"]
+
+
 def test_one_process_asks_nobody() -> None:
     alone = RankGroup()
+    with alone.held_by_first(lambda: nullcontext(5)) as held:
+        assert held == 5
     assert alone.agreed(lambda: 3) == alone.together(lambda: 3) == alone.told_by_first(lambda: 3) == 3
     assert alone.count == 1
     assert alone.shared == {}

@@ -13,6 +13,7 @@ from seeds import SEED
 import symgrad as sg
 from symgrad.errors import SpecError
 from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
 from symgrad.sweeping.sampling.samplers import GridSampler, RandomSampler, number_of_trials
 from symgrad.sweeping.sweep import _check_values
 from symgrad.sweeping.varied.dotted_entries import with_entries
@@ -367,3 +368,12 @@ def test_how_many_trials_there_are_is_known_before(
     with pytest.raises(SpecError) as caught:
         number_of_trials(axes_of(over), sampler, trials)
     assert message in str(caught.value)
+
+
+def test_a_spec_that_draws_is_handed_on_as_it_is_written() -> None:
+    """Streams of drawn numbers were numbered twice: every trial of it was refused."""
+    spec = {**CHAIN, "layers": ["flatten", "dense(3, activation=tanh)", "dropout(0.1)", "dense(1)"]}
+    spec |= {"targets": {"t": ["batch", 1]}, "loss": "mse"}
+    trial = Structures(read(spec), axes_of({"layers.1.units": "2,3"})).of({"layers.1.units": 2})
+    layers = ["flatten", "dense(2, activation=tanh)", "dropout(0.1)", "dense(1)"]
+    assert expand(trial.spec).equations == expand(read({**spec, "layers": layers})).equations

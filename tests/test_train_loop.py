@@ -108,12 +108,13 @@ def test_standardising_uses_the_training_rows_alone():
     np.testing.assert_allclose(parts.validation.inputs["x"][:, 0], expected, rtol=1e-6)
     assert parts.validation.inputs["x"].dtype == np.float32
     np.testing.assert_allclose(parts.training.inputs["x"].mean(axis=0), 0, atol=1e-6)
+    standardizing = replace(spec, train=replace(spec.train, standardize=True))
     tenths = Dataset({"x": np.full((3, 1), 0.1)}, {}, "tenths")
     assert tenths.inputs["x"].std() > 0, "rounding noise, not a spread"
-    assert measure(replace(spec.train, standardize=True), tenths).inputs["x"].deviation == 1
+    assert measure(standardizing, tenths).inputs["x"].deviation == 1
     huge = Dataset({"x": np.array([[1e200], [-1e200]])}, {"t": np.zeros(2, np.int64)}, "huge")
     with pytest.raises(DataError, match="too large to standardise"):
-        measure(replace(spec.train, standardize=True), huge)
+        measure(standardizing, huge)
 
 
 def test_validation_may_be_a_file_or_an_argument(tmp_path):

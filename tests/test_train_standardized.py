@@ -10,6 +10,8 @@ import pytest
 from building import interpreted, written
 
 import symgrad as sg
+from symgrad.training.dataset.data import load_data
+from symgrad.training.split import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +113,44 @@ def test_a_derivative_by_what_is_standardised_is_doubted() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", sg.SpecWarning)
         sg.read({**spec, "train": {}})
+
+
+def test_lengths_and_masks_stay_as_they_are() -> None:
+    """They would say other things once they are scaled."""
+    spec = sg.read(
+        {
+            "name": "sequences",
+            "dtype": "float64",
+            "inputs": {"x": ["N", "T", 2], "n": ["N"], "m": ["N", "T"]},
+            "targets": {"t": ["N", 1]},
+            "equations": {
+                "h": "gru(x, 3, lengths=n)",
+                "p": "global_max_pool(x, mask=m)",
+                "y": "dense(last(h, lengths=n), 1) + dense(p, 1)",
+            },
+            "loss": "mse(y, t)",
+            "train": {"standardize": True},
+        }
+    )
+    rng = np.random.default_rng(0)
+    data = {"x": rng.normal(3, 2, (9, 4, 2)), "n": rng.integers(0, 5, 9), "m": rng.integers(0, 2, (9, 4))}
+    found = prepare(spec, load_data(spec, {**data, "t": rng.normal(size=(9, 1))}), 0).training.inputs
+    np.testing.assert_array_equal(found["n"], data["n"])
+    np.testing.assert_array_equal(found["m"], data["m"])
+    np.testing.assert_allclose(found["x"].mean(axis=0), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [5, -1, 2.5])
+def test_lengths_that_no_row_can_have_are_refused(wrong: float) -> None:
+    spec = sg.read(
+        {
+            "name": "sequences",
+            "inputs": {"x": ["N", "T", 2], "n": ["N"]},
+            "targets": {"t": ["N", 1]},
+            "equations": {"h": "lstm(x, 3, lengths=n)", "y": "dense(last(h, lengths=n), 1)"},
+            "loss": "mse(y, t)",
+        }
+    )
+    lengths = np.array([0.0, 4.0, wrong])
+    with pytest.raises(sg.DataError, match=r"n\[2\]: .* is no length of a row .* 0 to 4, the steps of 'x'"):
+        load_data(spec, {"x": np.zeros((3, 4, 2)), "n": lengths, "t": np.zeros((3, 1))})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -140,7 +139,7 @@ def _train_or_resume(spec_file: Path | None, options: TrainOptions, ranks: RankG
 def _train_anew(spec_file: Path, options: TrainOptions, ranks: RankGroup) -> int:
     spec, dataset = ranks.together(lambda: _asked_for(spec_file, options))
     folder = options.out or Path("runs") / spec.name
-    with run_folder(folder) if ranks.is_first else nullcontext():
+    with ranks.held_by_first(partial(run_folder, folder)):
         return _train_into(folder, spec, spec_file, dataset, options, ranks)
 
 
@@ -170,7 +169,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions, ranks: Ran
             f"{option} does not go with --resume: the run goes on as it was begun; symgrad {anew}"
         )
     checked_logs(options.log)
-    with stopped_run(run) if ranks.is_first else nullcontext():
+    with ranks.held_by_first(partial(stopped_run, run)):
         checkpoint, orders = ranks.agreed(lambda: newest(run))
         given = ranks.together(lambda: spec_of(run, orders, api.read(spec_file) if spec_file else None))
         spec = options.of(given)

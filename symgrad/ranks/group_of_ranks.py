@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from symgrad.errors import DataError, SymgradError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
@@ -94,6 +96,12 @@ class RankGroup:
             elif sent is not None:
                 raise _of_rank(rank, sent)
         return tried.given()
+
+    @contextmanager
+    def held_by_first(self, context: Callable[[], AbstractContextManager[T]]) -> Iterator[T | None]:
+        """What the first rank holds until the block ends; None on others. Where it cannot, all raise that."""
+        with ExitStack() as stack:
+            yield self.together(lambda: stack.enter_context(context()) if self.is_first else None)
 
     def demand_same(self, own: Mapping[str, str]) -> None:
         """Raise DataError unless all ranks have the same of each of these, by its name."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.spec.language.builtins import STOP_GRADIENT, UNIFORM, is_derivative
 from symgrad.spec.language.declared_ranges import bound_names
-from symgrad.spec.language.sizes.whole_numbers import tensors_measured
+from symgrad.spec.language.sizes.whole_numbers import SIZE, axis_measured, tensor_measured, tensors_measured
 from symgrad.spec.language.syntax import Call, Number
 from symgrad.spec.language.trees import calls, names_in, replaced, values_in
 from symgrad.spec.reductions import REDUCTIONS
@@ -129,7 +129,13 @@ def named_axes(model: Model) -> set[str]:
     equations = [equation for equation in model.equations if equation.name in needed]
     named = set[str]().union(*(names_in(e.formula).difference(e.index_names) for e in equations))
     named |= set[str]().union(*(names_in(size) for e in equations for size in e.said_sizes))
-    axes = {axis for tensor in (*model.spec.inputs, *model.spec.targets) for axis in tensor.axes}
+    given = {tensor.name: tensor.axes for tensor in (*model.spec.inputs, *model.spec.targets)}
+    axes = {axis for of in given.values() for axis in of}
+    measuring = (call for e in equations for f in (e.formula, *e.said_sizes) for call in calls(f))
+    for call in (call for call in measuring if call.function == SIZE):
+        measured = given.get(tensor_measured(call))
+        if measured is not None:
+            named.add(str(measured[axis_measured(call, len(measured))]))
     return {axis for axis in named if axis in axes and axis not in sizes}
 
 

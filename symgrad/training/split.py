@@ -10,6 +10,7 @@ import numpy as np
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec, Spec, TrainSpec
 from symgrad.training.dataset.data import Dataset, is_filled, load_data
+from symgrad.training.dataset.feeding.input_roles import taken_as_they_are
 from symgrad.training.dataset.feeding.missing_values import fill_of
 from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 
@@ -35,7 +36,7 @@ def prepare(spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None 
     `validation` replaces what the spec says. Raises DataError when a part would be empty.
     """
     training, validation = _parts(spec, dataset, seed, validation)
-    preparation = measure(spec.train, training)
+    preparation = measure(spec, training)
     return Parts(
         prepared(training, preparation, spec.dtype),
         prepared(validation, preparation, spec.dtype) if validation else None,
@@ -95,15 +96,21 @@ def _held_out(dataset: Dataset, rows: int, fraction: float, name: str = "") -> i
     return held_out
 
 
-def measure(train: TrainSpec, training: Dataset) -> Preparation:
+def measure(spec: Spec, training: Dataset) -> Preparation:
     """What the spec asks for, measured on these rows: what fills in, mean and standard deviation of numbers.
 
-    An entry that never changes gets deviation 1, and so do those that tell words apart, with mean 0. Raises
-    DataError for values too large to square.
+    An entry that never changes gets deviation 1, and so do those that tell words apart, with mean 0. Lengths
+    of rows and masks stay as they are. Raises DataError for values too large to square.
     """
+    train, as_they_are = spec.train, taken_as_they_are(spec)
     known = training.preparation.inputs
     inputs = {
-        name: _measured(train, name, values, known.get(name, TensorPreparation(values.shape[1:])))
+        name: _measured(
+            replace(train, standardize=train.standardize and name not in as_they_are),
+            name,
+            values,
+            known.get(name, TensorPreparation(values.shape[1:])),
+        )
         for name, values in training.inputs.items()
     }
     return replace(training.preparation, inputs=inputs)

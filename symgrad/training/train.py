@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -55,7 +55,7 @@ from symgrad.training.scores.unreached import unreached
 from symgrad.training.split import Parts, prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from symgrad.errors import SpecWarning
@@ -147,14 +147,16 @@ def train(
 
     begun = ranks.together(begin)
     _demand_same(ranks, spec, module, begun)
-    with nullcontext() if out is None or not ranks.is_first else run_folder(Path(out)) as folder:
-        if folder is not None:
-            leave_module(module, folder)
+    with ranks.held_by_first(partial(_own_folder, out, module)) as folder:
         trainer = _trainer(spec, module, begun, going_on, trace, ranks, is_spec_data=data is None)
         _compile_first(trainer, begun.reached)
         orders = _orders(spec, trainer, data, validation, begun.logged) if folder else None
         is_new = going_on is None
-        keeper = Keeper(folder, orders, trainer, begun.reached, is_new=is_new) if folder and orders else None
+        keeper = ranks.together(
+            lambda: (
+                Keeper(folder, orders, trainer, begun.reached, is_new=is_new) if folder and orders else None
+            )
+        )
         keep = _keeping(trainer, keeper) if out is not None else _unseen
         outcome = _carried_out(trainer, folder, begun.logged, keep, progress=progress)
         run = _finished(trainer, outcome, start)
@@ -185,6 +187,17 @@ class _Beginning(NamedTuple):
     parts: Parts
     reached: Reached
     notes: tuple[str, ...]
+
+
+@contextmanager
+def _own_folder(out: str | os.PathLike[str] | None, module: ModuleType) -> Iterator[Path | None]:
+    """The folder of the run, if it has one, with its module. Raises DataError."""
+    if out is None:
+        yield None
+        return
+    with run_folder(Path(out)) as folder:
+        leave_module(module, folder)
+        yield folder
 
 
 def _demand_same(ranks: RankGroup, spec: Spec, module: ModuleType, begun: _Beginning) -> None:
@@ -227,7 +240,8 @@ def _carried_out(
 ) -> TrainingOutcome:
     """What came of all epochs, and of what finishes them, shown and logged as they end."""
     plan, ranks = trainer.plan, trainer.ranks
-    with run_logs(folder, trainer, logged) as logs:
+    with ExitStack() as stack:
+        logs = ranks.together(lambda: stack.enter_context(run_logs(folder, trainer, logged)))
         planned_epochs = plan.epochs + (plan.finish.iterations if plan.finish else 0)
         is_shown = progress and ranks.is_first
         shown = shown_progress(planned_epochs, score_name(trainer.module)) if is_shown else nullcontext()

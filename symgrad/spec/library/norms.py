@@ -67,20 +67,23 @@ def _batch_norm(rank: int) -> Layer:
     mean, variance = "training(mu[c], running_mean[c])", "training(v[c], running_var[c])"
     by_mode = (f"H[{places}, c]", f"({entry} - {mean}) / sqrt({variance} + eps)")
     unbiased = f"{rows} / max({rows} - 1, 1) * v"
+    # A batch of one entry, whose v is 0, says nothing of how far entries are apart.
+    kept = f"1 - momentum * min({rows} - 1, 1)"
     return Layer(
         f"batch_norm{f'{rank}d' if rank else ''}(x, eps=1e-5, momentum=0.1, bias=true, init=1, "
         f"bias_init=zeros{_layout(rank)})",
         "Ioffe & Szegedy 2015",
         f"x is [{_axes(rank)}]; training takes mean and variance of the batch, inference running ones: "
-        "a step moves these by the share momentum towards the batch's, the variance with rows - 1 below; "
+        "a step moves these by the share momentum towards the batch's, the variance with rows - 1 below, of "
+        "one row not at all; "
         "momentum=false keeps none: what is found of a row depends on those beside it then",
         takes=("batch", *NAMED[rank], "channels"),
         parts=(*parts, by_mode),
         formula="gamma * H + beta",
         parameters=(GAIN, SHIFT),
         states=(
-            LayerState("running_mean", ("size(x, -1)",), 0, _moved("running_mean", "mu")),
-            LayerState("running_var", ("size(x, -1)",), 1, _moved("running_var", unbiased)),
+            LayerState("running_mean", ("size(x, -1)",), 0, _moved("running_mean", "mu", "1 - momentum")),
+            LayerState("running_var", ("size(x, -1)",), 1, _moved("running_var", unbiased, kept)),
         ),
         forms=(
             (
@@ -95,8 +98,8 @@ def _batch_norm(rank: int) -> Layer:
     )
 
 
-def _moved(running: str, found: str) -> str:
-    return f"(1 - momentum) * {running} + momentum * ({found})"
+def _moved(running: str, found: str, kept: str) -> str:
+    return f"({kept}) * {running} + momentum * ({found})"
 
 
 def _instance_norm(rank: int) -> Layer:

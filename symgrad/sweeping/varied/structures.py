@@ -63,7 +63,7 @@ class Structures:
         try:
             return self._with_told(rest, hyper, told)
         except SpecError:  # of the numbers that stand in for others
-            return TrialSpec(self._model(rest).spec, **told)
+            return TrialSpec(self._spec(rest), **told)
 
     def _with_told(
         self, values: Mapping[str, Scalar], hyper: Mapping[str, float], told: Mapping[str, Any]
@@ -72,16 +72,19 @@ class Structures:
         fixed = {path: value for path, value in values.items() if path not in hyper}
         known = {h.key for h in self._model(fixed).hyper}
         absent = {path: self._stand_in[path] for path in hyper if hyper_key(path) not in known}
-        spec = self._model({**fixed, **absent}).spec
         numbers = {hyper_key(path): value for path, value in hyper.items()}
-        chosen_hyper(spec, numbers)
-        return TrialSpec(spec, numbers, **told)
+        chosen_hyper(self._model({**fixed, **absent}).spec, numbers)
+        return TrialSpec(self._spec({**fixed, **absent}), numbers, **told)
+
+    def _spec(self, values: Mapping[str, Scalar]) -> Spec:
+        """As it is written: who trains it expands it."""
+        return with_entries(self.spec, dict(values))
 
     def _model(self, values: Mapping[str, Scalar]) -> Model:
         return self._known(json.dumps(sorted(values.items())))
 
     def _made(self, values: str) -> Model:
-        return expand(with_entries(self.spec, dict(json.loads(values))))
+        return expand(self._spec(dict(json.loads(values))))
 
 
 def _some_number(axis: SweepAxis) -> Scalar:

@@ -14,6 +14,7 @@ from symgrad.errors import DataError
 from symgrad.training.dataset.drawn_points import drawn_points
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned, named_columns
+from symgrad.training.dataset.feeding.input_roles import check_lengths
 from symgrad.training.dataset.feeding.learn_names import learnt
 from symgrad.training.dataset.feeding.missing_values import refuse_unfillable, whole_rows
 from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_in, sets_of, slots_of
@@ -315,6 +316,7 @@ def _dataset(
     sets = sets_of(spec)
     columns = without_missing(missing, preparation, columns, label, sets)
     inputs = {n: tensor_of(n, t, columns[n], dtype) for n, t in preparation.inputs.items()}
+    check_lengths(spec, columns, inputs)
     targets = {n: tensor_of(n, t, columns[n], spec.dtype) for n, t in preparation.targets.items()}
     return Dataset(inputs, targets, label, preparation, sets=sets)
 

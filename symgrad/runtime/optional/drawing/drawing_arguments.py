@@ -25,4 +25,7 @@ def _drawn_by(names: Sequence[str], given: Sequence[Any]) -> tuple[int, int, int
 
 def _key(seed: Any, step: Any) -> tuple[int, int, int]:
     """What a step of training draws by: the seed, how many steps were made before, and the rows before."""
-    return _seed(seed), _whole("step", step, 0), 0
+    made = _whole("step", step, 0)
+    if made >= 2**32:
+        raise ValueError(f"step: expected a whole number below 2**32, got {step!r}")
+    return _seed(seed), made, 0
