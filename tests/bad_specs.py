@@ -281,6 +281,7 @@ DOCUMENTS = {
 RECURRENCES = {
     "own step beside a start": graph('"h[n,i]": "tanh(h[n,i] + x[n,i])"\n  "h[n,-1]": 0'),
     "own step beside the one before": graph('"h[n,i]": "tanh(h[n,i] + h[n,i-1] + x[n,i])"\n  "h[n,-1]": 0'),
+    "own step without a start": graph('"h[n,i]": "h[n,i-1] + h[n,i] + x[n,i]"'),
     "own step of each other beside a start": graph(
         '"g[n,i]": "h[n,i] + x[n,i]"\n  "h[n,i]": "tanh(g[n,i])"\n  "h[n,-1]": 0'
     ),

@@ -173,7 +173,7 @@ class _Carrier:
                 problem = f"'{equation.name}' reads itself at another step along a second axis"
                 remedy = "a recurrence runs along one axis; let it read itself along that one alone"
                 raise SpecError(problem, at=node.at, remedy=remedy)
-            if start is not None:
+            if start is not None or not axes:
                 raise _at_own_step(equation, node)
             common = axes if common is None else common & axes
 
