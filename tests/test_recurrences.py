@@ -283,6 +283,30 @@ def test_training_and_inference_are_two_recurrences() -> None:
     np.testing.assert_allclose(params.m, expected, rtol=1e-13)
 
 
+def test_places_are_not_taken_for_steps_where_there_are_as_many() -> None:
+    """What a recurrence leads to is formed in its loop: of each step its own alone."""
+    equations = {
+        "h[t,i]": "tanh(x[t,i] + sum(h[t-1,j]*U[j,i], j))",
+        "h[-1,i]": "0",
+        "y[t,i]": "sin(h[i,t]) + 2",
+        "z[t,i]": "cos(h[T-1-t,i]) * y[t,i]",
+        "w[t,i]": "cos(h[t,i])**2",
+    }
+    spec = {
+        "name": "square",
+        "dtype": "float64",
+        "axes": {"T": 5},
+        "inputs": {"x": ["T", 5]},
+        "targets": {"t": ["T", 5]},
+        "parameters": {"U": [5, 5]},
+        "equations": equations,
+        "outputs": ["z", "w"],
+        "loss": "mse(z * w, t)",
+    }
+    stages = stages_of(read(spec))
+    assert identity_of(stages.model, stages.text).state == "identical"
+
+
 CHAINS = (
     (["dense(2)", "gru(4)", "last"], ["W1", "b1", "W2", "U2", "b2", "c2"]),
     (

@@ -328,21 +328,25 @@ class Recurrences:
         return formulas, [self.start_of[key] for key in read if key in self.start_of]
 
     def results(self) -> list[str]:
-        """Equations behind the recurrences: the last step, all of them reversed, steps weighed."""
+        """Equations behind the recurrences: the last step, all of them reversed or turned, steps weighed."""
         names = []
         for number, state in enumerate(self.states):
-            kind = self.one(("whole", "last", "reversed", "weighed"))
+            square = [i for i, size in state.sizes.items() if size == self.count and not self.has_free_steps]
+            kind = self.one(("whole", "last", "reversed", "weighed", *(["turned"] * len(square))))
             others = ", ".join(state.others)
             count = "T" if self.has_free_steps else str(self.count)
             if kind == "whole" or (self.has_free_steps and kind == "weighed"):
                 names.append(state.name)
                 continue
             name = f"y{number}"
-            place = {"last": f"{count} - 1", "reversed": f"{count} - 1 - t", "weighed": "t"}[kind]
+            place = {"last": f"{count} - 1", "reversed": f"{count} - 1 - t"}.get(kind, "t")
             entry = f"{state.name}[{', '.join(place if i == 't' else i for i in state.indices)}]"
             left = f"{name}[{others}]"
-            if kind == "reversed":
+            if kind in ("reversed", "turned"):
                 left = f"{name}[{', '.join(f't:{count}' if i == 't' else i for i in state.indices)}]"
+            if kind == "turned":  # steps and places of as many change places
+                other = {"t": square[0], square[0]: "t"}
+                entry = f"{state.name}[{', '.join(other.get(i, i) for i in state.indices)}]"
             if kind == "weighed":
                 entry = f"sum({entry} * {self.parameter(self.count)}[t], t)"
             self.equations[left] = self.written[left] = entry
