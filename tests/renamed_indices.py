@@ -80,7 +80,7 @@ def values_of(spec: Spec) -> set[str]:
     """The names of tensors, sizes and functions of a spec."""
     found = {*spec.get("axes", {}), *spec.get("constants", {})}
     found |= {signature.partition("(")[0] for signature in spec.get("functions", {})}
-    for block in ("inputs", "targets", "parameters"):
+    for block in ("inputs", "targets", "parameters", "state"):
         for name, about in (spec.get(block) or {}).items():
             axes = about.get("axes", []) if isinstance(about, dict) else about
             found |= {name, *(a for a in axes if isinstance(a, str) and a.isidentifier())}

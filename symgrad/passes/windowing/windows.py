@@ -153,6 +153,8 @@ def _layouts(places: Sequence[sp.Expr], axes: Axes, order: Sequence[Loop]) -> It
             if found is None or indices_in(place) & others:
                 continue
             kept = tuple(o for o in order if o == moved or o.index not in indices_in(place))
+            if any(o.axis.of_parts for o in order if o == moved or o not in kept):
+                continue  # what is made part by part is not there as a whole
             loops = tuple(Loop(o.index, axis) if o == moved else o for o in kept)
             copied = (*places[:number], moved.index, *places[number + 1 :])
             yield _Layout(loops, copied, tuple(place if o == moved else o.index for o in kept))
