@@ -152,5 +152,5 @@ def test_lengths_that_no_row_can_have_are_refused(wrong: float) -> None:
         }
     )
     lengths = np.array([0.0, 4.0, wrong])
-    with pytest.raises(sg.DataError, match=r"n\[2\]: .* is no length of a row .* 0 to 4, the steps of 'x'"):
+    with pytest.raises(sg.DataError, match=r"n\[2\]: .* is no length of a row .* 0 to 4, the places of 'x'"):
         load_data(spec, {"x": np.zeros((3, 4, 2)), "n": lengths, "t": np.zeros((3, 1))})

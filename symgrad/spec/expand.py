@@ -64,6 +64,7 @@ def expand(spec: Spec) -> Model:
     steps = OwnSteps(networks.equations, {e.name for e in spec.equations})
     layers.parameters[:] = map(steps.parameter, layers.parameters)
     layers.demands[:] = map(steps.demand, layers.demands)
+    hiding = tuple(map(steps.hiding, layers.hiding))
     equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in steps.equations)
     starts = tuple(replace(s, formula=_plain(s.formula, spec)) for s in layers.starts)
     equations = with_rows_said(spec, equations, starts)
@@ -131,6 +132,7 @@ def expand(spec: Spec) -> Model:
         in_training=tuple(modes.in_training.items()),
         groups=groups,
         demands=tuple(layers.demands),
+        hiding=hiding,
         carried=modes.carried,
         networks=tuple(_networks(spec, networks, modes.functions)),
     )

@@ -511,6 +511,17 @@ class SizeDemand:
 
 
 @dataclass(frozen=True)
+class HidingTensor:
+    """What the numbers of a tensor say to a layer: how many places of a row are there, of so many at `most`,
+    or, without that, that a place is there where its number is above 0.
+    """
+
+    tensor: str
+    most: Node | None
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class HyperParameter:
     """A number of training that callers of a module may change: its name there, and its value in the spec.
 
@@ -633,8 +644,9 @@ class Model:
     Optimisers leave the `frozen` parameters as they are; those of `groups` have numbers of their own. Of the
     frozen ones, states have `next_values`, equations over what a step finds. Where training and inference
     differ, `loss` is that of training, `evaluation` that of inference, and `in_training` says what training
-    calls the equations that stand twice. Layers make `demands` of the tensors they are given. `networks` are
-    those that stand by themselves too, `drawn` the prediction by chance, where something draws.
+    calls the equations that stand twice. Layers make `demands` of the tensors they are given, and are told
+    what is there by those in `hiding`. `networks` are those that stand by themselves too, `drawn` the
+    prediction by chance, where something draws.
     """
 
     spec: Spec
@@ -657,6 +669,7 @@ class Model:
     evaluation: Node | None = None
     in_training: tuple[tuple[str, str], ...] = ()
     demands: tuple[ShapeDemand | SizeDemand, ...] = ()
+    hiding: tuple[HidingTensor, ...] = ()
     carried: tuple[CarriedSpec, ...] = ()
     networks: tuple[NetworkFunction, ...] = ()
     drawn: DrawnPrediction | None = None

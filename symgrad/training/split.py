@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError
+from symgrad.spec.expand import expand
 from symgrad.spec.model import DataSpec, Spec, TrainSpec
+from symgrad.spec.sense.input_roles import taken_as_they_are
 from symgrad.training.dataset.data import Dataset, is_filled, load_data
-from symgrad.training.dataset.feeding.input_roles import taken_as_they_are
 from symgrad.training.dataset.feeding.missing_values import fill_of
 from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 
@@ -99,10 +100,12 @@ def _held_out(dataset: Dataset, rows: int, fraction: float, name: str = "") -> i
 def measure(spec: Spec, training: Dataset) -> Preparation:
     """What the spec asks for, measured on these rows: what fills in, mean and standard deviation of numbers.
 
-    An entry that never changes gets deviation 1, and so do those that tell words apart, with mean 0. Lengths
-    of rows and masks stay as they are. Raises DataError for values too large to square.
+    An entry that never changes gets deviation 1, and so do those that tell words apart, with mean 0. What
+    says which places of a row are there, or how much it counts, stays as it is. Raises DataError for values
+    too large to square.
     """
-    train, as_they_are = spec.train, taken_as_they_are(spec)
+    train = spec.train
+    as_they_are = taken_as_they_are(expand(spec)) if train.standardize else frozenset[str]()
     known = training.preparation.inputs
     inputs = {
         name: _measured(

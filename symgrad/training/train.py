@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 NOTHING_LEFT = "it was finished: nothing was left to do; --epochs N, more than {}, goes on"
 OTHER_RANKS = "it was begun by {} ranks and went on by {}: the last digits may differ"
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
+LEFT = "{} stayed as in the data, as such numbers say which places of a row are there, or how much it counts"
 UNREACHED = (
     "divide it by {} in the data, as `standardize: true` is of inputs alone",
     "write `standardize: true` in the train block",
@@ -471,9 +472,20 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
         notes=(
             *_ending(trainer, outcome),
             *((AVERAGED,) if hasattr(module, "averaged") else ()),
-            *((STANDARDIZED,) if parts.preparation.is_standardized else ()),
+            *_standardized(parts, asked=trainer.plan.standardize),
         ),
     )
+
+
+def _standardized(parts: Parts, *, asked: bool) -> Iterator[str]:
+    """That inputs were standardised, and which numbers were not, though that was `asked`."""
+    known = parts.preparation
+    if known.is_standardized:
+        yield STANDARDIZED
+    floats = (name for name, values in parts.training.inputs.items() if values.dtype.kind == "f")
+    left = [f"'{name}'" for name in floats if known.inputs[name].mean is None]
+    if asked and left:
+        yield LEFT.format(" and ".join(left))
 
 
 def _kept(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from symgrad.spec.language.sizes.whole_numbers import SIZE
 from symgrad.spec.language.syntax import Call, Compare, Index, Name, Node, Number
 from symgrad.spec.language.trees import names_in, replaced
-from symgrad.spec.model import EachStep, EquationSpec, ShapeDemand, SizeDemand
+from symgrad.spec.model import EachStep, EquationSpec, HidingTensor, ShapeDemand, SizeDemand
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -51,6 +51,10 @@ class OwnSteps:
             if isinstance(condition, Compare)
             else demand
         )
+
+    def hiding(self, hiding: HidingTensor) -> HidingTensor:
+        """What says to a layer which places of one step are there."""
+        return hiding if hiding.most is None else replace(hiding, most=self._read(hiding.most))
 
     def _equation(self, equation: EquationSpec) -> EquationSpec:
         each = equation.each

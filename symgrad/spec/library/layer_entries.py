@@ -91,6 +91,21 @@ class LayerDemand:
         return tuple(found)
 
 
+@dataclass(frozen=True)
+class LayerHiding:
+    """An operand that says how many places of a row are there, of so many at `most`, a formula of sizes; or,
+    without that, which of them.
+    """
+
+    operand: str
+    most: str = ""
+
+    @cached_property
+    def size(self) -> Node | None:
+        """The formula of how many places there are."""
+        return parse_formula_of(self.most, self.operand) if self.most else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerForm:
     """The equations of a layer; a parameter switched off counts as 0 in them. Next values of its `states` may
@@ -100,7 +115,7 @@ class LayerForm:
     parts below, may use them. One that reads itself a step before, `h[n, t-1, i]`, has a start among them,
     `h[n, -1, i]`, and may be read above itself; `h[n, end, i]` where it reads itself a step behind. A part
     that comes to be a name alone is no equation. `indices` are those of the result, `[n, i, k:units]`,
-    where the formula is in index notation.
+    where the formula is in index notation. `hiding` are the operands that say what is there of a row.
     """
 
     formula: str = ""
@@ -108,6 +123,7 @@ class LayerForm:
     parts: tuple[tuple[str, str], ...] = ()
     parameters: tuple[LayerParameter, ...] = ()
     demands: tuple[LayerDemand, ...] = ()
+    hiding: tuple[LayerHiding, ...] = ()
     states: tuple[LayerState, ...] = ()
 
     @cached_property

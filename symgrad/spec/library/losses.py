@@ -77,7 +77,7 @@ LOSSES = (
         "Nix & Weigend 1994",
         "a variance below eps counts as eps, and then has slope 0",
         formula="normal_nll(y - t, max(variance, eps))",
-        ranges=(("eps", "(0, inf)"),),
+        ranges=(("variance", "[0, inf)"), ("eps", "(0, inf)")),
     ),
     Function(
         "binary_cross_entropy(p, t)",
@@ -213,6 +213,8 @@ REGULARISERS = (
     ),
 )
 
+WEIGHTS = (("w", "[0, inf)"),)
+
 AVERAGES = (
     Function(
         "batchmean(x)",
@@ -225,18 +227,21 @@ AVERAGES = (
         "definition",
         "w holds one number for each sample or entry of x",
         formula="sum(spread(w, x) * x)",
+        ranges=WEIGHTS,
     ),
     Function(
         "weighted_mean(x, w, n=1)",
         "definition",
         "sum of w x over sum of w n, and 0 where that is 0",
         formula="quotient(sum(spread(w, x) * x), sum(spread(w, x) * spread(n, x)))",
+        ranges=WEIGHTS,
     ),
     Function(
         "weighted_batchmean(x, w, n=1)",
         "definition",
         "as weighted_mean, but samples are counted and not their entries",
         formula="quotient(batchmean(spread(w, x) * x), mean(spread(w, x) * spread(n, x)))",
+        ranges=WEIGHTS,
     ),
 )
 

@@ -11,7 +11,7 @@ from symgrad.spec.library.layer_entries import (
     is_called,
     is_false,
 )
-from symgrad.spec.library.settings.hidden_places import HIDING, seen_demands, where_seen
+from symgrad.spec.library.settings.hidden_places import HIDING, hidden_by, seen_demands, where_seen
 from symgrad.spec.library.settings.window_settings import (
     AXES,
     ENTRIES,
@@ -145,6 +145,7 @@ def _of_seen(kind: str, axis: int, chosen: tuple[str, ...]) -> LayerForm:
         indices="[n, c]",
         formula=mean if kind == "avg" else largest,
         demands=seen_demands("x", axis, chosen),
+        hiding=hidden_by("x", axis, chosen),
     )
 
 

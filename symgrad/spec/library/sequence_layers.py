@@ -16,7 +16,7 @@ from symgrad.spec.library.layer_entries import (
     both,
     is_given,
 )
-from symgrad.spec.library.settings.hidden_places import seen_demands
+from symgrad.spec.library.settings.hidden_places import hidden_by, seen_demands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ EVEN = LayerDemand(
 _TAKES = ("batch", "steps", "features")
 _LENGTHS = (("lengths", ("batch",)),)
 OF_EACH_ROW = seen_demands("x", 1, ("lengths",))
+BY_LENGTHS = hidden_by("x", 1, ("lengths",))
 _SIGNATURE = (
     "(x, units, lengths=false, bidirectional=false, "
     "init=glorot_uniform, recurrent_init=orthogonal, bias_init=zeros)"
@@ -81,6 +82,7 @@ def _recurrent(
             formula="concat(h, h_r)" if both_ways else "h",
             parameters=tuple(chain.from_iterable(parameters)),
             demands=OF_EACH_ROW if has_lengths else (),
+            hiding=BY_LENGTHS if has_lengths else (),
         )
 
     one = form(has_lengths=False, both_ways=False)
@@ -243,6 +245,7 @@ SEQUENCE_LAYERS = (
                 LayerForm(
                     indices="[n, k]",
                     demands=OF_EACH_ROW,
+                    hiding=BY_LENGTHS,
                     formula="sum(where(t + 1 == min(lengths[n], size(x, 1)), x[n,t,k], 0), t)",
                 ),
             ),

@@ -20,7 +20,7 @@ from symgrad.spec.library.layer_entries import (
     all_given,
     is_called,
 )
-from symgrad.spec.library.settings.hidden_places import HIDING, seen_demands, where_seen
+from symgrad.spec.library.settings.hidden_places import HIDING, hidden_by, seen_demands, where_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,6 +97,7 @@ def _attention(source: str, *chosen: str) -> LayerForm:
             *((PAIRED,) if rotary else ()),
             *seen_demands(source, 1, chosen),
         ),
+        hiding=hidden_by(source, 1, chosen),
     )
 
 
@@ -185,6 +186,7 @@ def _block(norm: str) -> LayerForm:
             ),
         ),
         formula="R + F",
+        hiding=hidden_by("x", 1, ("mask", "lengths")),
     )
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.language.builtins import is_derivative
-from symgrad.spec.language.trees import calls, values_in
+from symgrad.spec.language.syntax import Compare
+from symgrad.spec.language.trees import calls, values_in, walk
 from symgrad.spec.model import DataSpec, Model, Spec, TensorSpec
 from symgrad.spec.numbers import number
+from symgrad.spec.sense.input_roles import taken_as_they_are
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +70,9 @@ def doubtful_training(model: Model) -> Iterator[SpecWarning]:
     yield from _shared_columns(model.spec)
     yield from _batches(model.spec)
     if model.spec.train.standardize:
-        yield from _by_standardised(model)
+        numbers = {t.name for t in model.spec.inputs if t.classes is None} - taken_as_they_are(model)
+        yield from _by_standardised(model, numbers)
+        yield from _compared_standardised(model.spec, numbers)
     yield from _decay_that_ends(model)
     part = model.spec.train.validation
     if isinstance(part, float) and part > 0.9:
@@ -115,9 +119,8 @@ def _shared_columns(spec: Spec) -> Iterator[SpecWarning]:
                     yield SpecWarning(f"{problem} '{tensor.name}'", at=data.at, remedy=remedy)
 
 
-def _by_standardised(model: Model) -> Iterator[SpecWarning]:
+def _by_standardised(model: Model, numbers: set[str]) -> Iterator[SpecWarning]:
     """Derivatives by inputs that training standardises, which are not those by the data."""
-    numbers = {t.name for t in model.spec.inputs if t.classes is None}
     functions = {f.name for f in model.functions}
     formulas = [*(e.formula for e in model.equations), *([] if model.loss is None else [model.loss])]
     for call in (call for formula in formulas for call in calls(formula)):
@@ -127,6 +130,19 @@ def _by_standardised(model: Model) -> Iterator[SpecWarning]:
                 problem += "it is not that by the numbers in the data, and an equation of it is another one"
                 remedy = f"leave standardize out, and scale in the formula: ({name} - 5) / 3"
                 yield SpecWarning(problem, at=call.at, remedy=remedy)
+
+
+def _compared_standardised(spec: Spec, numbers: set[str]) -> Iterator[SpecWarning]:
+    """Conditions on inputs that training standardises, where `x > 5` is another place than in the data."""
+    formulas = [*(e.formula for e in spec.equations), *([] if spec.loss is None else [spec.loss])]
+    for node in (node for formula in formulas for node in walk(formula) if isinstance(node, Compare)):
+        for name in sorted(values_in(node) & numbers):
+            problem = (
+                f"a condition on '{name}', which `standardize: true` makes (x - mean)/deviation: it parts "
+            )
+            problem += "other numbers than it does in the data"
+            remedy = f"leave standardize out, and scale in the formula: ({name} - 5) / 3"
+            yield SpecWarning(problem, at=node.at, remedy=remedy)
 
 
 def _batches(spec: Spec) -> Iterator[SpecWarning]:

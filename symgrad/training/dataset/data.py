@@ -14,9 +14,9 @@ from symgrad.errors import DataError
 from symgrad.training.dataset.drawn_points import drawn_points
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned, named_columns
-from symgrad.training.dataset.feeding.input_roles import check_lengths
 from symgrad.training.dataset.feeding.learn_names import learnt
 from symgrad.training.dataset.feeding.missing_values import refuse_unfillable, whole_rows
+from symgrad.training.dataset.feeding.row_lengths import check_lengths, row_lengths
 from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_in, sets_of, slots_of
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import DataSpec, Missing, Spec, TensorSpec
     from symgrad.training.dataset.column import Column
+    from symgrad.training.dataset.feeding.row_lengths import RowLengths
     from symgrad.training.dataset.preparation import FoundBy
     from symgrad.training.dataset.source import Source
 
@@ -105,7 +106,7 @@ def load_data(
     one in `override` may lie anywhere. Where inputs will be filled in or standardised they stay float64, with
     NaN for missing values, until they are. Raises DataError saying where, what and how to mend it.
     """
-    dataset = loaded(spec, override, data or spec.train.data, like)
+    dataset = loaded(spec, override, data or spec.train.data, like, row_lengths(spec))
     if dataset.rows < 2:
         problem = "holds one row of data" if dataset.rows else "holds no rows of data"
         problem += " without missing values" if spec.train.missing == "drop" else ""
@@ -114,19 +115,28 @@ def load_data(
     return dataset
 
 
-def loaded(spec: Spec, override: Data | None, data: DataSpec | None, like: Preparation | None) -> Dataset:
-    """The same, however few rows there are."""
+def loaded(
+    spec: Spec,
+    override: Data | None,
+    data: DataSpec | None,
+    like: Preparation | None,
+    lengths: Sequence[RowLengths] = (),
+) -> Dataset:
+    """The same, however few rows there are; the tensors of the spec may be those of one set of points."""
     slots = slots_of(spec, dict.fromkeys(further_axes(spec), 1))
     if not slots:
         remedy = "training on rows needs an input or a target"
         raise DataError("the spec declares neither inputs nor targets", at=spec.name, remedy=remedy)
     apart = _apart(spec, override, data)
     if apart:
-        return _of_sets(spec, apart, like)
+        return _of_sets(spec, apart, like, lengths)
     known = like if like is not None and (like.inputs or like.targets) else None
     source = _source(spec, override, data, known)
     try:
-        dataset = _learnt(spec, source, slots) if known is None else _known(spec, source, known)
+        if known is None:
+            dataset = _learnt(spec, source, slots, lengths)
+        else:
+            dataset = _known(spec, source, known, lengths)
     except OSError as error:
         remedy = "check the path and its permissions"
         raise DataError(f"cannot be read: {error.strerror}", at=source.label, remedy=remedy) from error
@@ -147,7 +157,10 @@ def _apart(
 
 
 def _of_sets(
-    spec: Spec, apart: Mapping[str, tuple[Data | None, DataSpec | None]], like: Preparation | None
+    spec: Spec,
+    apart: Mapping[str, tuple[Data | None, DataSpec | None]],
+    like: Preparation | None,
+    lengths: Sequence[RowLengths],
 ) -> Dataset:
     """One data set of those of each set of points."""
     sets = {t.name: str(t.axes[0]) for t in (*spec.inputs, *spec.targets)}
@@ -155,9 +168,8 @@ def _of_sets(
     for name, (override, data) in apart.items():
         inputs = tuple(t for t in spec.inputs if sets[t.name] == name)
         targets = tuple(t for t in spec.targets if sets[t.name] == name)
-        found.append(
-            loaded(replace(spec, inputs=inputs, targets=targets), override, data, _of_these(like, sets, name))
-        )
+        of_set, known = replace(spec, inputs=inputs, targets=targets), _of_these(like, sets, name)
+        found.append(loaded(of_set, override, data, known, lengths))
     records = [part.preparation for part in found]
     preparation = replace(
         records[0],
@@ -198,7 +210,7 @@ def _check_sets(spec: Spec, dataset: Dataset) -> None:
         raise DataError(problem, at=at, remedy="scale in the formulas, such as u((x - 5) / 3, t)")
 
 
-def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
+def _learnt(spec: Spec, source: Source, slots: Sequence[Slot], lengths: Sequence[RowLengths]) -> Dataset:
     """All rows, and the names learnt from them."""
     listed = spec.train.categorical
     is_array = source.noun == "array"
@@ -215,7 +227,7 @@ def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
     inputs = {name: replace(tensor, unseen=spec.train.unseen) for name, tensor in inputs.items()}
     columns = {name: typed for name, (_, typed) in found.items()}
     preparation = Preparation(inputs, targets, spec.train.missing == "drop", source.windows, source.dialect)
-    return _dataset(source.label, preparation, columns, spec)
+    return _dataset(source.label, preparation, columns, spec, lengths)
 
 
 def _found_by(source: Source) -> FoundBy:
@@ -224,10 +236,11 @@ def _found_by(source: Source) -> FoundBy:
     return "name" if source.has_names else "position"
 
 
-def _known(spec: Spec, source: Source, preparation: Preparation) -> Dataset:
+def _known(spec: Spec, source: Source, preparation: Preparation, lengths: Sequence[RowLengths]) -> Dataset:
     """All rows, read as those the preparation was learnt from."""
     parts = known_columns(source, {**preparation.inputs, **preparation.targets})
-    return joined_rows([_dataset(source.label, preparation, part, spec) for part in parts], source.label)
+    found = [_dataset(source.label, preparation, part, spec, lengths) for part in parts]
+    return joined_rows(found, source.label)
 
 
 def _source(spec: Spec, override: Data | None, data: DataSpec | None, known: Preparation | None) -> Source:
@@ -306,7 +319,11 @@ def _inside_folder(spec: Spec, data: DataSpec) -> Path:
 
 
 def _dataset(
-    label: str, preparation: Preparation, columns: Mapping[str, list[Column]], spec: Spec
+    label: str,
+    preparation: Preparation,
+    columns: Mapping[str, list[Column]],
+    spec: Spec,
+    lengths: Sequence[RowLengths],
 ) -> Dataset:
     """The rows of these columns, as numbers or words, with missing values treated as the spec says."""
     missing = spec.train.missing
@@ -316,8 +333,8 @@ def _dataset(
     sets = sets_of(spec)
     columns = without_missing(missing, preparation, columns, label, sets)
     inputs = {n: tensor_of(n, t, columns[n], dtype) for n, t in preparation.inputs.items()}
-    check_lengths(spec, columns, inputs)
     targets = {n: tensor_of(n, t, columns[n], spec.dtype) for n, t in preparation.targets.items()}
+    check_lengths(lengths, columns, {**inputs, **targets})
     return Dataset(inputs, targets, label, preparation, sets=sets)
 
 

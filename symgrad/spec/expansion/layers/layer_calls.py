@@ -50,6 +50,9 @@ def check_named(call: Call, entry: library.Layer) -> None:
         return
     names = (*entry.signature.arguments, *(name for name, _ in entry.signature.defaults))
     given, name = call.arguments[entry.unnamed], names[entry.unnamed]
+    if not entry.x_says:
+        remedy = f"write {name}={unparse(given)}, if that is meant"
+        raise SpecError(f"{call.function}: {unparse(given)} has no name", at=given.at, remedy=remedy)
     first, *rest = call.arguments[2 : entry.unnamed + 1]
     named = zip(names[2 : entry.unnamed], rest, strict=True)
     meant_by_others = ", ".join((unparse(first), *(f"{n}={unparse(value)}" for n, value in named)))

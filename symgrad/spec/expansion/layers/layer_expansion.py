@@ -37,6 +37,7 @@ from symgrad.spec.library.settings.hidden_places import HIDING
 from symgrad.spec.model import (
     EachStep,
     EquationSpec,
+    HidingTensor,
     InitSpec,
     ParameterAxis,
     ParameterDecl,
@@ -49,6 +50,8 @@ from symgrad.spec.reads import indices_of
 from symgrad.spec.taken_names import names_taken, unused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from symgrad.errors import Position
     from symgrad.spec.library.layer_entries import Arguments
 
@@ -66,6 +69,7 @@ class LayerExpander:
         self.parameters = [ParameterDecl(p.name, p.axes, resolve_init(p.init), p.at) for p in spec.parameters]
         self.equations: list[EquationSpec] = []
         self.demands: list[ShapeDemand | SizeDemand] = []
+        self.hiding: list[HidingTensor] = []
         self.starts = list(spec.starts)
         self.states: list[StateSpec] = []
         self.taken = names_taken(spec) | {e.name for e in self.declared}
@@ -151,6 +155,7 @@ class LayerExpander:
         states = self._create_states(form, values, owner, suffix, call.at)
         known |= states
         self._demand(entry, form, known, call.at)
+        self.hiding += _hiding(form, known, call.at)
         if self.each is not None:
             _check_one_step(entry, form, call)
         for start in form.starts:
@@ -310,6 +315,14 @@ class LayerExpander:
             if isinstance(condition, Compare):
                 found.append(SizeDemand(entry.name, condition, told, demand.remedy, at))
         self.demands = [*found, *self.demands]
+
+
+def _hiding(form: library.LayerForm, known: Arguments, at: Position) -> Iterator[HidingTensor]:
+    """What says to a layer which places are there."""
+    for hiding in form.hiding:
+        tensor, most = known[hiding.operand], hiding.size
+        if isinstance(tensor, Name):
+            yield HidingTensor(tensor.id, None if most is None else stated(most, known, at), at)
 
 
 def _axis(size: Node, values: Arguments, at: Position) -> ParameterAxis:

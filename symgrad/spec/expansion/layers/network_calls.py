@@ -15,7 +15,7 @@ from symgrad.spec.language.builtins import DERIVATIVE, UNIFORM
 from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.syntax import Call, Compare, Name, Node
 from symgrad.spec.language.trees import calls, is_number, transform, values_in
-from symgrad.spec.model import EachStep, EquationSpec, ShapeDemand, SizeDemand, TensorSpec
+from symgrad.spec.model import EachStep, EquationSpec, HidingTensor, ShapeDemand, SizeDemand, TensorSpec
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class _Body:
 
     equations: tuple[EquationSpec, ...]
     demands: tuple[ShapeDemand | SizeDemand, ...]
+    hiding: tuple[HidingTensor, ...]
     shared: Mapping[str, Name]
 
 
@@ -44,7 +45,7 @@ class NetworkExpander:
         self.spec = spec
         self.known = {network.name: network for network in spec.networks}
         self.functions = {function.name: function.formula for function in spec.functions}
-        self.parameters, self.demands = layers.parameters, layers.demands
+        self.parameters, self.demands, self.hiding = layers.parameters, layers.demands, layers.hiding
         self.taken = layers.taken | {e.name for e in (*layers.equations, *spec.manual)}
         self.indices = layers.indices
         self.equations: list[EquationSpec] = []
@@ -59,7 +60,7 @@ class NetworkExpander:
         """The equation at hand, if that is one of each step."""
 
     def run(self, equations: Iterable[EquationSpec], loss: Node | None) -> Node | None:
-        """Fill `equations`, and add to parameters and demands; the loss without calls of networks.
+        """Fill `equations`, and add to parameters, demands and hiding; the loss without calls of networks.
 
         Raises:
             SpecError: a wrong call, or a network that calls itself or reads what it is not given.
@@ -91,7 +92,8 @@ class NetworkExpander:
         No equation bears a name that is `taken`; those of the model are free.
         """
         alone = copy(self)
-        alone.equations, alone.demands, alone.values, alone.given = [], [], {}, {}
+        alone.equations, alone.demands, alone.hiding = [], [], []
+        alone.values, alone.given = {}, {}
         alone.taken, alone.alike, alone.outer = {*taken, *alike}, alike, None
         alone._called(call)
         return tuple(alone.equations)
@@ -181,6 +183,7 @@ class NetworkExpander:
         if is_first:
             self._measure(body, known)
         self.demands += [asked for demand in body.demands for asked in _demanded(demand, known, at)]
+        self.hiding += (hidden for hiding in body.hiding for hidden in _hidden(hiding, known))
         taken = self.taken | known.keys() | {*(self.outer.index_names if self.outer is not None else ())}
         for equation in body.equations:
             made = written(replace(equation, label=""), known, taken, at)
@@ -238,7 +241,7 @@ class NetworkExpander:
             name = self._unused(f"{network.name}_{parameter.name.removeprefix(f'{network.name}_')}")
             shared[parameter.name] = Name(name, parameter.at)
             self.parameters.append(replace(parameter, name=name))
-        return _Body(tuple(layers.equations), tuple(layers.demands), shared)
+        return _Body(tuple(layers.equations), tuple(layers.demands), tuple(layers.hiding), shared)
 
     def _measure(self, body: _Body, known: Mapping[str, Node]) -> None:
         """Say the sizes of a network's parameters by those of the tensors of its first call."""
@@ -278,6 +281,14 @@ def _demanded(
     problem = tuple(part if isinstance(part, str) else stated(part, known, at) for part in demand.problem)
     if isinstance(condition, Compare):
         yield replace(demand, condition=condition, problem=problem, at=place)
+
+
+def _hidden(hiding: HidingTensor, known: Mapping[str, Node]) -> Iterable[HidingTensor]:
+    """What says in one call which places are there."""
+    tensor = known.get(hiding.tensor)
+    if isinstance(tensor, Name):
+        most = None if hiding.most is None else stated(hiding.most, known, None)
+        yield replace(hiding, tensor=tensor.id, most=most)
 
 
 def _name_of(call: Call, network: NetworkSpec) -> str:

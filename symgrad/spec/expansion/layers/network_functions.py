@@ -57,6 +57,7 @@ def model_of(
         evaluation=None,
         in_training=(),
         demands=(),
+        hiding=(),
         carried=(),
         networks=(),
     )

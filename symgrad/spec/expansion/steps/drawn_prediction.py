@@ -30,6 +30,7 @@ def drawn_prediction(model: Model, chosen: Chosen) -> DrawnPrediction | None:
         evaluation=None,
         in_training=(),
         demands=(),
+        hiding=(),
         networks=(),
     )
     read = read_by(chosen.prediction, read_inside(chosen.functions)) if chosen.prediction else set()

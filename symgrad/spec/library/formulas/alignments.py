@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.syntax import Boolean
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, all_given
-from symgrad.spec.library.settings.hidden_places import seen_demands
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerHiding, all_given
+from symgrad.spec.library.settings.hidden_places import hidden_by, seen_demands
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -85,6 +85,10 @@ def _form(chosen: Collection[str]) -> LayerForm:
             _ROWS,
             *seen_demands("x", 1, {"lengths"} & {*chosen}),
             *((_COUNTED,) if "label_lengths" in chosen else ()),
+        ),
+        hiding=(
+            *hidden_by("x", 1, {"lengths"} & {*chosen}),
+            *((LayerHiding("label_lengths", _PLACES),) if "label_lengths" in chosen else ()),
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.library.layer_entries import LayerDemand
+from symgrad.spec.library.layer_entries import LayerDemand, LayerHiding
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,3 +39,9 @@ def seen_demands(source: str, axis: int, chosen: Collection[str]) -> tuple[Layer
         if name in chosen
     )
     return (*((places,) if "mask" in chosen else ()), *rows)
+
+
+def hidden_by(source: str, axis: int, chosen: Collection[str]) -> tuple[LayerHiding, ...]:
+    """The operands that hide places along this axis of `source`."""
+    most = {"mask": "", "lengths": f"size({source}, {axis})"}
+    return tuple(LayerHiding(name, most[name]) for name, _ in HIDING if name in chosen)
