@@ -1948,12 +1948,21 @@ def _are_rows(builder: Any, product: _Product) -> Any:
 
 
 def _grid(builder: Any, product: _Product, count: Any) -> tuple[Any, Any]:
-    """How many of the blocks lie below each other, and side by side; the shorter side is halved if long."""
-    rows, columns = product.a.rows, product.b.columns
-    are_rows, one, two = _are_rows(builder, product), count.type(1), count.type(2)
-    is_long = builder.icmp_signed(">=", _least(builder, rows, columns), count.type(4 * LEAST_SIDE))
-    across = builder.select(builder.and_(is_long, builder.icmp_signed(">", count, two)), two, one)
+    """How many of the blocks lie below each other, and side by side; the shorter side is halved if long.
+
+    Where both factors lie by rows, libraries are faster with whole rows of c, if a block has enough.
+    """
+    rows, columns, one, two = product.a.rows, product.b.columns, count.type(1), count.type(2)
+    lie_by_rows = [builder.icmp_signed("==", factor.form, _letter(_BY_ROWS)) for factor in product[1:3]]
+    are_enough = builder.icmp_signed(">=", builder.sdiv(rows, count), count.type(LEAST_SIDE))
+    are_whole = reduce(builder.and_, lie_by_rows, are_enough)
+    are_long = builder.icmp_signed(">=", _least(builder, rows, columns), count.type(4 * LEAST_SIDE))
+    are_halved = builder.and_(
+        builder.icmp_signed(">", count, two), builder.and_(are_long, builder.not_(are_whole))
+    )
+    across = builder.select(are_halved, two, one)
     along = builder.sdiv(count, across)
+    are_rows = builder.or_(_are_rows(builder, product), are_whole)
     return builder.select(are_rows, along, across), builder.select(are_rows, across, along)
 
 

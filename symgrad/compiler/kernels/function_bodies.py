@@ -25,7 +25,7 @@ from symgrad.compiler.kernels.instructions import (
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
 from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll, sections
-from symgrad.compiler.kernels.shared_turns import IN_PARTS, START, STOP
+from symgrad.compiler.kernels.shared_turns import IN_PARTS, START, STOP, counted
 from symgrad.compiler.kernels.statements import STREAM, Statements, slot
 from symgrad.compiler.planning.plan import Accumulate, Draw, LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.notation.convention import AS_COMPUTED
@@ -219,8 +219,9 @@ class FunctionBodies:
         given = (*map(slot, range(len(tensors))), *map(Variable, kernel.sizes))
         if kernel.turns is None:
             return Invoke(named.name, given), tensors
-        turns = map(self.views.size, (kernel.turns.count, kernel.turns.entries))
-        return Invoke(IN_PARTS, (Variable(named.name), *turns, Together(given))), tensors
+        turns, entries = map(self.views.size, (kernel.turns.count, kernel.turns.entries))
+        shared = turns, counted(kernel.turns, entries)
+        return Invoke(IN_PARTS, (Variable(named.name), *shared, Together(given))), tensors
 
     def _targets(self, nest: LoopNest) -> list[str]:
         made = (e.target for e in nest.equations if e.target not in nest.local)

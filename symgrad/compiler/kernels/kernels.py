@@ -39,7 +39,7 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.compiler.kernels.loop_builder import COUNT, LoopBuilder
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index
-from symgrad.compiler.kernels.shared_turns import Turns, are_apart, in_part, turns_of
+from symgrad.compiler.kernels.shared_turns import Turns, are_apart, in_part, in_wide_parts, turns_of
 from symgrad.compiler.planning.loop_orders import AROUND, ROW, entries_of, numbered_index
 from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.compiler.planning.row_blocks import is_over
@@ -187,7 +187,7 @@ class _Writer(LoopBuilder):
         for loop in self.loops:
             turn, turns = self.counters[loop], turns_of(loop, self.equations)
             if turns is not None and are_apart(body, turn, self.extent(loop)):
-                return turns, in_part(body, turn)
+                return in_wide_parts(turns, body, turn), in_part(body, turn)
         return None, body
 
     def kernel(self, body: tuple[Instruction, ...], turns: Turns | None) -> Kernel:

@@ -13,6 +13,7 @@ import sympy as sp
 
 from symgrad.compiler.kernels.instructions import (
     Add,
+    Applied,
     Assign,
     Cell,
     Clear,
@@ -38,6 +39,8 @@ PART = 2**15
 LONG = 2**13
 """So many entries, or more, has a pass that may be worth it, taken that each free axis is FREE long."""
 FREE = 32
+FEW = PART // 2**8
+"""For so many entries at most counts a turn that lies beside the next: 256 of them read long pieces."""
 START, STOP = Variable("start"), Variable("stop")
 """Between which turns a part lies."""
 IN_PARTS = "in_parts"
@@ -46,10 +49,14 @@ IN_PARTS = "in_parts"
 
 @dataclass(frozen=True)
 class Turns:
-    """A loop of which threads take some turns each: how many it has, and how many entries each looks at."""
+    """A loop of which threads take some turns each: how many it has, and how many entries each looks at.
+
+    Where turns lie side by side in memory, parts `are_wide`.
+    """
 
     count: sp.Expr
     entries: sp.Expr
+    are_wide: bool = False
 
 
 def turns_of(loop: Loop, equations: Iterable[Equation]) -> Turns | None:
@@ -59,6 +66,21 @@ def turns_of(loop: Loop, equations: Iterable[Equation]) -> Turns | None:
     beside = (sp.Mul(*(other.axis.extent for other in e.loops if other != loop)) for e in equations)
     found = Turns(loop.axis.extent, max(beside, key=_assumed))
     return found if is_long(found.count, found.entries) else None
+
+
+def in_wide_parts(turns: Turns, body: tuple[Instruction, ...], turn: Variable) -> Turns:
+    """The same in wide parts where turns lie side by side."""
+    cells = (node for node in walk(body) if isinstance(node, Cell) and len(node.indices) > 1)
+    return replace(turns, are_wide=any(cell.indices[-1] == turn for cell in cells))
+
+
+def counted(turns: Turns, entries: Expression) -> Expression:
+    """For how many of the entries that it looks at a turn counts."""
+    if not turns.are_wide:
+        return entries
+    if isinstance(entries, Literal):
+        return Literal(min(int(entries.value), FEW))
+    return Applied("min", (entries, Literal(FEW)))
 
 
 def is_long(*extents: sp.Expr) -> bool:
