@@ -79,6 +79,12 @@ def test_ranks_of_one_machine_send_each_other_what_they_lack() -> None:
     assert math.isclose(predicted(MACHINE, CLUSTER, 2, 8, 400, 100).memory, 80.0 + (400 - 100) / 2)
 
 
+def test_the_data_lie_on_each_machine_once() -> None:
+    for ranks, here in ((1, 1), (2, 2), (8, 2)):
+        with_data, without = (predicted(MACHINE, CLUSTER, ranks, 16, 400, data=n).memory for n in (1000, 0))
+        assert math.isclose(with_data - without, 1000 / here)
+
+
 def test_machines_send_each_other_the_rest() -> None:
     """Each of the 2 ranks on a machine hands 6 others a stretch of 50 bytes."""
     step = predicted(MACHINE, CLUSTER, 8, 16, 400)

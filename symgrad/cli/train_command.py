@@ -26,10 +26,10 @@ from symgrad.spec.reader import with_frozen
 from symgrad.spec.reading.derive_block import with_derivatives
 from symgrad.sweeping.varied.over_text import over_of
 from symgrad.training.borrowed_params import check_source
-from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.dataset.resampled_points import resamples
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.logs.run_logs import checked_logs
+from symgrad.training.preparing import prepared_parts
 from symgrad.training.resuming import kept_in, module_hash, newest, spec_of
 from symgrad.training.run import CHECKPOINT, TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Monitor, Spec
     from symgrad.training.run import Run
+    from symgrad.training.split import Parts
     from symgrad.verifier.report import Report
 
 MOST_RANKS_OF_A_CORE = 16
@@ -137,14 +138,16 @@ def _train_or_resume(spec_file: Path | None, options: TrainOptions, ranks: RankG
 
 
 def _train_anew(spec_file: Path, options: TrainOptions, ranks: RankGroup) -> int:
-    spec, dataset = ranks.together(lambda: _asked_for(spec_file, options))
+    spec = ranks.together(lambda: _asked_for(spec_file, options))
+    seed = spec.train.seed if options.seed is None else options.seed
+    parts = prepared_parts(spec, options.data, None, seed, ranks)
     folder = options.out or Path("runs") / spec.name
     with ranks.held_by_first(partial(run_folder, folder)):
-        return _train_into(folder, spec, spec_file, dataset, options, ranks)
+        return _train_into(folder, spec, spec_file, parts, options, ranks)
 
 
-def _asked_for(spec_file: Path, options: TrainOptions) -> tuple[Spec, Dataset]:
-    """The spec as the command line has it, with its data; all that can be wrong of both is told first."""
+def _asked_for(spec_file: Path, options: TrainOptions) -> Spec:
+    """The spec as the command line has it; all that can be wrong is told first."""
     spec = options.of(with_derivatives(with_frozen(api.read(spec_file), options.freeze), options.derive))
     _demand_trainable(spec, options)
     chosen_hyper(spec, options.hyper)
@@ -154,7 +157,7 @@ def _asked_for(spec_file: Path, options: TrainOptions) -> tuple[Spec, Dataset]:
         from symgrad.pipeline import parameter_shapes  # and with it SymPy, which other trainings need not
 
         check_source(options.params_from, options.rename, parameter_shapes(spec), spec.dtype)
-    return spec, load_data(spec, options.data)
+    return spec
 
 
 def _resume(run: Path, spec_file: Path | None, options: TrainOptions, ranks: RankGroup) -> int:
@@ -205,7 +208,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions, ranks: Ran
 
 
 def _train_into(
-    folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions, ranks: RankGroup
+    folder: Path, spec: Spec, spec_file: Path, parts: Parts, options: TrainOptions, ranks: RankGroup
 ) -> int:
     file = options.module or folder / f"{spec.name}.py"
 
@@ -223,7 +226,7 @@ def _train_into(
     if prepared is None:
         return FAILED
     facts = {"module": str(file), "verified": prepared[1]}
-    return _train(spec, api.load(file), dataset, folder, options, facts, ranks)
+    return _train(spec, api.load(file), parts, folder, options, facts, ranks)
 
 
 Prepared: TypeAlias = tuple[Path, dict[str, Any] | None]
@@ -265,7 +268,7 @@ def _demand_trainable(spec: Spec, options: TrainOptions) -> None:
 def _train(
     spec: Spec,
     module: ModuleType,
-    dataset: Dataset,
+    parts: Parts,
     folder: Path,
     options: TrainOptions,
     facts: dict[str, Any],
@@ -277,7 +280,7 @@ def _train(
     def begin() -> Run:
         return train(
             *(spec, module),
-            data=None if draws_its_own else dataset,
+            data=None if draws_its_own else parts,
             epochs=options.epochs,
             seed=options.seed,
             out=folder,

@@ -98,10 +98,18 @@ class RankGroup:
         return tried.given()
 
     @contextmanager
-    def held_by_first(self, context: Callable[[], AbstractContextManager[T]]) -> Iterator[T | None]:
-        """What the first rank holds until the block ends; None on others. Where it cannot, all raise that."""
+    def held_by(
+        self, is_holder: bool, context: Callable[[], AbstractContextManager[T]]
+    ) -> Iterator[T | None]:
+        """What some ranks hold until the block ends; None on others. Where one cannot, all raise that."""
         with ExitStack() as stack:
-            yield self.together(lambda: stack.enter_context(context()) if self.is_first else None)
+            yield self.together(lambda: stack.enter_context(context()) if is_holder else None)
+
+    def held_by_first(
+        self, context: Callable[[], AbstractContextManager[T]]
+    ) -> AbstractContextManager[T | None]:
+        """The same of the first rank."""
+        return self.held_by(self.is_first, context)
 
     def demand_same(self, own: Mapping[str, str]) -> None:
         """Raise DataError unless all ranks have the same of each of these, by its name."""
@@ -116,8 +124,13 @@ class RankGroup:
                 raise error
 
     def after_first(self, do: Callable[[], T]) -> T:
-        """The same, where the others begin when the first is done: what it leaves in a cache they find."""
-        tried = _tried(do) if self.is_first else None
+        """What each makes of a call, where the others begin when the first is done: what it leaves in a cache
+        they find."""
+        return self.after(self.is_first, do)
+
+    def after(self, is_early: bool, do: Callable[[], T]) -> T:
+        """What each makes of a call, where all others wait for those that are early, which may take long."""
+        tried = _tried(do) if is_early else None
         self.wait_for_first()
         return self.together(do if tried is None else tried.given)
 

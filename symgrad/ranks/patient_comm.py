@@ -59,6 +59,18 @@ class PatientComm:
         """What each rank gives, on all."""
         return self.meet(self.comm.Ibarrier(), lambda: self.comm.allgather(given))
 
+    def machine(self) -> int:
+        """The first of the ranks on this one's machine, the same number on all of them."""
+        return int(self.meet(self.comm.Ibarrier(), self._first_here))
+
+    def _first_here(self) -> int:
+        from mpi4py import MPI
+
+        here = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
+        found: int = here.bcast(self.comm.Get_rank())
+        here.Free()
+        return found
+
     def meet(self, request: Any, then: Callable[[], Any] = _nothing, *, is_long: bool = False) -> Any:
         """Wait for what was begun, which may take long, then do what all do at once."""
         del is_long  # who watches wants to know

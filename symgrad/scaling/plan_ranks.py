@@ -119,7 +119,7 @@ def _steps(
     module, batch = work.module, work.batch or 1
     vector = module.SIZE * np.dtype(module.DTYPE).itemsize
     states = module.init_state(module.init_params(0))[1:] if work.model.spec.train.shard else ()
-    divided = sum(state.nbytes for state in states)
+    divided, data = (sum(array.nbytes for array in some) for some in (states, work.arrays.values()))
     return tuple(
-        predicted(machine, cluster, n, batch * n if is_weak else batch, vector, divided) for n in counts
+        predicted(machine, cluster, n, batch * n if is_weak else batch, vector, divided, data) for n in counts
     )

@@ -35,11 +35,12 @@ def main(folder: Path) -> None:
     comm = OneOfOne() if begun is None else PatientComm(begun)  # as trainings wait
     with np.load(folder / "data.npz") as stored:
         arrays = [stored[name] for name in (*module.INPUTS, *module.TARGETS)]
+    own = sum(array.nbytes for array in arrays)  # in trainings, ranks of a machine share them
     batched: list[bool] = asked["batched"]
     found: dict[str, Any] = {"steps": {}, "memory": {}}
     for rows in sorted(asked["rows"]):
         found["steps"][rows] = _timed(begun, _steps(module, arrays, batched, rows, {"comm": comm}))
-        found["memory"][rows] = _resident()
+        found["memory"][rows] = max(_resident() - own, 0)
     if begun is None:
         found["plain"] = _timed(None, _steps(module, arrays, batched, max(asked["rows"]), {}))
     else:

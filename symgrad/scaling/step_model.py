@@ -41,7 +41,8 @@ class TimedMachine:
 
     `side_by_side` has, by the number of ranks, the seconds of a step by the rows that each has, without what
     takes longer where more bytes are sent; `bandwidth` the bytes a second that as many send each other.
-    `memory` is the bytes of a process by its rows, `plain` a step of one process that shares nothing.
+    `memory` is the bytes of a process by its rows, beside all data; `plain` a step of one process that shares
+    nothing.
     """
 
     plain: float
@@ -99,16 +100,24 @@ class PredictedStep:
 
 
 def predicted(
-    machine: TimedMachine, cluster: Cluster, ranks: int, batch: int, vector: int, divided: int = 0
+    machine: TimedMachine,
+    cluster: Cluster,
+    ranks: int,
+    batch: int,
+    vector: int,
+    divided: int = 0,
+    data: int = 0,
 ) -> PredictedStep:
     """A step on a batch of so many rows, whose gradient has so many bytes, and states that ranks divide.
 
-    A rank has memory for its part of the gradients of all others, and of what is divided for its own alone.
+    A rank has memory for its part of the gradients of all others, and of what is divided for its own alone;
+    the bytes of all data are on each machine once, a part of the memory of each rank there.
     """
     here = min(ranks, cluster.ranks_per_machine)
     rows = math.ceil(batch / ranks)
     if ranks == 1:
-        return PredictedStep(1, 1, batch, batch, machine.plain, 0.0, machine.bytes_of(batch))
+        memory = _memory(machine.bytes_of(batch), data)
+        return PredictedStep(1, 1, batch, batch, machine.plain, 0.0, memory)
     sending = 2 * machine.sending(here, vector * here * (here - 1) / ranks)
     if here < ranks:
         sending += 2 * cluster.network.seconds(ranks, vector * here * (ranks - here) / ranks)
@@ -119,7 +128,7 @@ def predicted(
         rows=rows,
         computing=machine.computing(rows, here),
         sending=sending,
-        memory=_memory(machine.bytes_of(rows), (vector - divided) * (ranks - 1) / ranks),
+        memory=_memory(machine.bytes_of(rows), (vector - divided) * (ranks - 1) / ranks + data / here),
     )
 
 

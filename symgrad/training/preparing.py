@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from symgrad.arguments import one_of, whole
 from symgrad.errors import ModuleError, SpecError, SymgradError
+from symgrad.ranks.group_of_ranks import ALONE
+from symgrad.ranks.made_once import made_once
 from symgrad.spec.model import MONITORS
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.scores.metrics import check_targets
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
+    from symgrad.ranks.group_of_ranks import RankGroup
     from symgrad.spec.model import Monitor, Spec, TrainSpec
     from symgrad.training.dataset.data import Data
 
@@ -103,16 +108,38 @@ def _names(metrics: Sequence[str]) -> Sequence[str]:
 
 
 def prepared_parts(
-    spec: Spec, module: ModuleType, data: Data | None, validation: Data | None, seed: int
+    spec: Spec, data: Data | None, validation: Data | None, seed: int, ranks: RankGroup = ALONE
 ) -> Parts:
-    """Load, split, standardise and check what the epochs run on. Raises DataError."""
-    dataset = data if isinstance(data, Dataset) else load_data(spec, data)
-    if validation is None or isinstance(validation, Dataset):
-        held_out = validation
-    else:
-        held_out = load_data(spec, validation, like=dataset.preparation)
-    parts = prepare(spec, dataset, seed, held_out)
+    """Load, split and standardise what the epochs run on. Raises DataError.
+
+    Files are read by one rank of each machine, and what they hold lies there once, where no rank may write.
+    """
+
+    def make() -> Parts:
+        dataset = data if isinstance(data, Dataset) else load_data(spec, data)
+        if validation is None or isinstance(validation, Dataset):
+            held_out = validation
+        else:
+            held_out = load_data(spec, validation, like=dataset.preparation)
+        parts = prepare(spec, dataset, seed, held_out)
+        _ = ranks.count > 1 and parts.sha256  # found once, it goes with them to all ranks
+        return parts
+
+    return data if isinstance(data, Parts) else made_once(ranks, _files(spec, data, validation, seed), make)
+
+
+def _files(spec: Spec, data: Data | None, validation: Data | None, seed: int) -> str | None:
+    """What parts are made of, the same in all processes of a machine; None where some of it is in memory."""
+    given = [source for source in (data, validation) if source is not None]
+    if not all(isinstance(source, str | os.PathLike) for source in given):
+        return None
+    folder = (spec.path.parent if spec.path else Path()).resolve()
+    places = [source and os.path.abspath(source) for source in (data, validation)]
+    return str((spec.sha256, folder, *places, seed))
+
+
+def check_parts(module: ModuleType, parts: Parts) -> None:
+    """Raise DataError for targets that the module's loss has no meaning for."""
     for part in (parts.training, parts.validation):
         if part is not None:
             check_targets(module, part)
-    return parts

@@ -73,16 +73,6 @@ class Orders:
     ranks: int = 1
 
 
-def data_hash(parts: Parts) -> str:
-    """The SHA-256 of all that is trained and measured on."""
-    digest = hashlib.sha256()
-    for part in (parts.training, parts.validation):
-        for array in part.arrays if part is not None else ():
-            digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def module_hash(module: ModuleType) -> str:
     """The SHA-256 of a module's file; empty where it is in none."""
     try:
@@ -211,7 +201,7 @@ class GoingOn:
 
     def check_data(self, parts: Parts) -> None:
         """Raise DataError unless the data are those that the run was trained on."""
-        if data_hash(parts) != self.orders.data_sha256:
+        if parts.sha256 != self.orders.data_sha256:
             problem = f"the data are not those that this run was trained on ({parts.training.rows} rows now)"
             remedy = "put back what was changed, or train anew; --params-from takes what was learnt so far"
             raise DataError(problem, at=str(self.run), remedy=remedy)

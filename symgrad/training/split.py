@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +31,16 @@ class Parts:
     training: Dataset
     validation: Dataset | None
     preparation: Preparation
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of all that is trained and measured on."""
+        digest = hashlib.sha256()
+        for part in (self.training, self.validation):
+            for array in part.arrays if part is not None else ():
+                digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 def prepare(spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None = None) -> Parts:

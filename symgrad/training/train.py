@@ -36,7 +36,14 @@ from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, C
 from symgrad.training.finishing.finish import finished
 from symgrad.training.finishing.shared_outcome import shared_outcome
 from symgrad.training.logs.run_logs import LogName, RunLogs, checked_logs, run_logs
-from symgrad.training.preparing import BatchSize, check_module, check_shared, planned, prepared_parts
+from symgrad.training.preparing import (
+    BatchSize,
+    check_module,
+    check_parts,
+    check_shared,
+    planned,
+    prepared_parts,
+)
 from symgrad.training.records.history import EpochRecord, History
 from symgrad.training.records.progress import shown_progress
 from symgrad.training.resuming import (
@@ -44,7 +51,6 @@ from symgrad.training.resuming import (
     Keeper,
     Orders,
     checkpoint_of,
-    data_hash,
     module_hash,
     reached_by,
 )
@@ -107,7 +113,8 @@ def train(
     with the same number of threads.
 
     `data`, `validation`, `epochs`, `batch_size` and `seed` replace what the spec says; data are a file,
-    which may lie anywhere, a data frame, arrays by name, a tuple of inputs and targets, or a `Dataset`.
+    which may lie anywhere, a data frame, arrays by name, a tuple of inputs and targets, a `Dataset`, or the
+    `Parts` of `prepared_parts`.
     `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01}`. `out` is a folder for
     the checkpoint, the history and the learning curves, and for what training can be `going_on` from, kept as
     often as the spec says. `progress` shows the epochs, on stderr or in a notebook's cell. Ctrl-C ends
@@ -133,7 +140,7 @@ def train(
     """
     start = time.perf_counter()
 
-    def begin() -> _Beginning:
+    def ask() -> _Asked:
         check_module(module, spec)
         if ranks.comm is not None:
             check_shared(module, spec)
@@ -141,10 +148,16 @@ def train(
         logged = checked_logs(log, has_folder=out is not None)
         chosen = chosen_hyper(spec, {} if hyper is None else hyper)
         plan = planned(spec.train, epochs, batch_size, seed, monitor, metrics)
-        parts = prepared_parts(spec, module, data, validation, plan.seed)
-        begun = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
-        warn_of_hyper(spec, chosen)
-        return _Beginning(callbacks, logged, chosen, plan, parts, *begun)
+        return _Asked(callbacks, logged, chosen, plan)
+
+    asked = ranks.together(ask)
+    parts = prepared_parts(spec, data, validation, asked.plan.seed, ranks)
+    ranks.agreed(lambda: check_parts(module, parts))
+
+    def begin() -> _Beginning:
+        reached, notes = _start(module, asked.plan, parts, params_from, names or {}, going_on, asked.chosen)
+        warn_of_hyper(spec, asked.chosen)
+        return _Beginning(*asked, parts, reached, notes)
 
     begun = ranks.together(begin)
     _demand_same(ranks, spec, module, begun)
@@ -178,6 +191,15 @@ def train(
     return run
 
 
+class _Asked(NamedTuple):
+    """What is asked of training, checked."""
+
+    callbacks: Callbacks
+    logged: Sequence[LogName]
+    chosen: dict[str, float]
+    plan: TrainSpec
+
+
 class _Beginning(NamedTuple):
     """What training begins with, on each rank alike."""
 
@@ -208,7 +230,7 @@ def _demand_same(ranks: RankGroup, spec: Spec, module: ModuleType, begun: _Begin
             "text of the spec": spec.sha256,
             "text of the module": module_hash(module),
             "settings": str(begun.plan),
-            "data": data_hash(begun.parts),
+            "data": begun.parts.sha256,
         }
         ranks.demand_same(same)
 
@@ -417,7 +439,7 @@ def _orders(
         batch_size=plan.batch_size,
         seed=plan.seed,
         hyper=dict(trainer.steps.hyper.given),
-        data_sha256=data_hash(trainer.parts),
+        data_sha256=trainer.parts.sha256,
         module_sha256=module_hash(module),
         monitor=plan.monitor,
         metrics=plan.metrics,
@@ -430,6 +452,7 @@ def _orders(
 
 def _place(source: Any) -> str | None:
     """Where a file lies, whatever folder one stands in; None for what is none."""
+    source = source.training if isinstance(source, Parts) else source
     place = source.origin if isinstance(source, Dataset) else source
     return os.path.abspath(place) if isinstance(place, str | os.PathLike) and Path(place).exists() else None
 

@@ -9,7 +9,7 @@ from symgrad.errors import ModuleError, SymgradError
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.epochs.epoch_steps import EpochSteps
 from symgrad.training.epochs.running_hyper import running_hyper
-from symgrad.training.preparing import BatchSize, check_module, planned, prepared_parts
+from symgrad.training.preparing import BatchSize, check_module, check_parts, planned, prepared_parts
 from symgrad.training.rates.range_test import tested
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def find_rate(
         raise SymgradError(f"rates from {least:g} to {most:g}", remedy="expected the smaller one first")
     chosen = chosen_hyper(spec, hyper or {})
     plan = planned(spec.train, None, batch_size, seed)
-    parts = prepared_parts(spec, module, data, None, plan.seed)
+    parts = prepared_parts(spec, data, None, plan.seed)
+    check_parts(module, parts)
     running = running_hyper(spec, module, chosen, plan.epochs)
     made = EpochSteps(module, plan, parts.training, running)
     return tested(made, module.init_params(seed=plan.seed), *ends, number)
