@@ -443,8 +443,8 @@ def train(
 
     `comm` is a communicator of mpi4py, `MPI.COMM_WORLD`, all of whose ranks make this call: they share the
     rows of every batch and come to what one process comes to, but for rounding, and to the same bits for the
-    same number of ranks. A data file is read by one rank of each machine, whose memory the others there share;
-    other data each has for itself. The first measures, calls callbacks and writes. Start the ranks with
+    same number of ranks. Of each machine one rank reads a data file, for all of them; of other data each has
+    its own. The first measures, calls callbacks and writes. Start the ranks with
     `mpiexec -n 4 python -m mpi4py script.py`, so that an exception on one ends all.
 
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have

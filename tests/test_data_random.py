@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from thread_ranks import on_groups
 
 import symgrad as sg
-from symgrad.training.dataset.data import load_data
 from symgrad.training.dataset.known_rows import read_inputs, read_rows
 from symgrad.training.dataset.preparation import Preparation
-from symgrad.training.split import prepare
+from symgrad.training.preparing import prepared_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +121,9 @@ def test_any_table_in_any_dialect(tmp_path_factory, table, data):
     path, said = written(folder, columns, data.draw)
     standardize = data.draw(st.booleans())
     spec = spec_of(kinds, columns["t"], x.shape[1], said, missing=missing, standardize=standardize)
-    parts = prepare(spec, load_data(spec, path), 0)
+    alone = prepared_parts(spec, path, None, 0)
+    _, parts = on_groups(2, lambda ranks: prepared_parts(spec, path, None, 0, ranks))  # the other one reads
+    assert parts.sha256 == alone.sha256
     ours = parts.training.inputs["x"]
     known = parts.preparation.inputs["x"]
     numbers = np.repeat([kind == "number" for kind in kinds.values()], known.widths)

@@ -14,36 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from seeds import SEED
-from thread_ranks import on_ranks
+from thread_ranks import on_groups
 
 from symgrad.errors import DataError
 from symgrad.ranks.group_of_ranks import RankGroup
 from symgrad.ranks.made_once import PREFIX, REMEDY, made_once
-from symgrad.verifier.behaviour.training.shared import ThreadRank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there every rank makes its own")
-
-
-class Ranks(ThreadRank):
-    """Threads on machines of two ranks each."""
-
-    def machine(self) -> int:
-        return self.rank - self.rank % 2
-
-    def Barrier(self) -> None:
-        self.barrier.wait(60)
-
-    def allgather(self, given: Any) -> list[Any]:
-        found = [pickle.loads(sent) for sent in self._met(pickle.dumps(given))]
-        self.Barrier()
-        return found
-
-
-def on_groups(ranks: int, work: Callable[[RankGroup], Any]) -> list[Any]:
-    return on_ranks(ranks, lambda rank: work(RankGroup(Ranks(rank.rank, rank.board, rank.barrier))))
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from launched_ranks import (
     ranks_of,
     wait_until,
 )
-from thread_ranks import on_ranks
+from thread_ranks import on_groups
 
 from symgrad.cli import main
 from symgrad.errors import DataError
@@ -38,7 +38,6 @@ from symgrad.ranks.group_of_ranks import RankGroup
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.ranks.watched_ranks import missing
 from symgrad.training.run_folder import run_folder
-from symgrad.verifier.behaviour.training.shared import ThreadRank
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,23 +192,17 @@ def test_who_is_missed_by_whom() -> None:
 
 def test_what_the_first_rank_cannot_hold_ends_all_of_them(tmp_path: Path) -> None:
     """The others waited for a minute, and said that the first did nothing."""
-
-    class Ranks(ThreadRank):
-        def allgather(self, given: Any) -> list[Any]:
-            return self._met(given)
-
     file, told = tmp_path / "file", []
     file.touch()
 
-    def begin(rank: ThreadRank) -> None:
-        group = RankGroup(Ranks(rank.rank, rank.board, rank.barrier))
+    def begin(group: RankGroup) -> None:
         try:
             with group.held_by_first(lambda: run_folder(file)):
                 told.append("entered")
         except DataError as error:
             told.append(str(error))
 
-    on_ranks(3, begin)
+    on_groups(3, begin)
     assert told == 3 * [f"{file}: cannot be made: File exists; choose another folder"]
 
 

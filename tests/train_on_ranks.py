@@ -13,7 +13,7 @@ from mpi4py import MPI
 import symgrad as sg
 from symgrad.errors import SymgradError, SymgradWarning
 
-WORLD = MPI.COMM_WORLD
+WORLD, FOLDER = MPI.COMM_WORLD, Path(sys.argv[1])
 ROWS = 41
 RNG = np.random.default_rng(0)
 X, T = RNG.normal(size=(ROWS, 3)), RNG.integers(0, 3, ROWS)
@@ -90,6 +90,7 @@ TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "sets of points": (POINTS, {"data": None}),
     "a finish": (spec(finish="lbfgs(max_iterations=4)", shard="optimizer"), {}),
+    "a file": (spec(validation=0.25, standardize=True), {"data": FOLDER / "rows.npz"}),
 }
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "coupled": (
@@ -166,6 +167,13 @@ def refusals(comm: Any, folder: Path) -> None:
     except SymgradError as error:
         found = str(error)
     assert "rank 2 has other data than rank 0" in found, found
+    found = "nothing"
+    try:
+        file = FOLDER / ("others.npz" if comm.Get_rank() == 1 else "rows.npz")
+        sg.train(spec(), str(folder / "refused2.py"), comm=comm, data=file, progress=False)
+    except SymgradError as error:
+        found = str(error)
+    assert "rank 1 has other data than rank 0" in found, found
     rows, found = X[:-1] if comm.Get_rank() == 1 else X, "nothing"
     try:
         sg.train(spec(), str(folder / "refused2.py"), comm=comm, data=(rows, T), progress=False)
@@ -197,10 +205,12 @@ def resumed(comm: Any, folder: Path) -> None:
 
 def main() -> None:
     warnings.simplefilter("ignore", SymgradWarning)
-    folder = Path(sys.argv[1])
-    trainings(WORLD, folder)
-    refusals(WORLD, folder)
-    resumed(WORLD, folder)
+    if WORLD.Get_rank() == 0:
+        np.savez(FOLDER / "rows.npz", x=X, t=T)
+        np.savez(FOLDER / "others.npz", x=X + 1e-9, t=T)
+    trainings(WORLD, FOLDER)
+    refusals(WORLD, FOLDER)
+    resumed(WORLD, FOLDER)
     WORLD.Barrier()
     if WORLD.Get_rank() == 0:
         print("all as alone")

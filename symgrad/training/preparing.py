@@ -16,7 +16,7 @@ from symgrad.ranks.made_once import made_once
 from symgrad.spec.model import MONITORS
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.scores.metrics import check_targets
-from symgrad.training.split import Parts, prepare
+from symgrad.training.split import Parts, divided, prepared_alike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,16 +116,20 @@ def prepared_parts(
     """
 
     def make() -> Parts:
-        dataset = data if isinstance(data, Dataset) else load_data(spec, data)
-        if validation is None or isinstance(validation, Dataset):
-            held_out = validation
-        else:
-            held_out = load_data(spec, validation, like=dataset.preparation)
-        parts = prepare(spec, dataset, seed, held_out)
+        training, held_out = divided(spec, *_read(spec, data, validation), seed)
+        parts = prepared_alike(spec, training, held_out)
         _ = ranks.count > 1 and parts.sha256  # found once, it goes with them to all ranks
         return parts
 
     return data if isinstance(data, Parts) else made_once(ranks, _files(spec, data, validation, seed), make)
+
+
+def _read(spec: Spec, data: Data | None, validation: Data | None) -> tuple[Dataset, Dataset | None]:
+    """The data, and those held out where they are given apart."""
+    dataset = data if isinstance(data, Dataset) else load_data(spec, data)
+    if validation is None or isinstance(validation, Dataset):
+        return dataset, validation
+    return dataset, load_data(spec, validation, like=dataset.preparation)
 
 
 def _files(spec: Spec, data: Data | None, validation: Data | None, seed: int) -> str | None:

@@ -48,7 +48,11 @@ def prepare(spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None 
 
     `validation` replaces what the spec says. Raises DataError when a part would be empty.
     """
-    training, validation = _parts(spec, dataset, seed, validation)
+    return prepared_alike(spec, *divided(spec, dataset, validation, seed))
+
+
+def prepared_alike(spec: Spec, training: Dataset, validation: Dataset | None) -> Parts:
+    """Both parts as the model takes them, by what is measured on the first. Raises DataError."""
     preparation = measure(spec, training)
     return Parts(
         prepared(training, preparation, spec.dtype),
@@ -63,9 +67,10 @@ def prepared(dataset: Dataset, preparation: Preparation, dtype: str) -> Dataset:
     return replace(dataset, inputs=inputs)
 
 
-def _parts(
-    spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None
+def divided(
+    spec: Spec, dataset: Dataset, validation: Dataset | None, seed: int
 ) -> tuple[Dataset, Dataset | None]:
+    """The rows to train on and those held out: `validation`, or what the spec says. Raises DataError."""
     named = spec.train.validation
     if validation is not None or named is None:
         return dataset, validation

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Word
 
 _ARRAYS = ("fill", "mean", "deviation")
+_AT_ONCE = 1 << 18
+"""So many entries are filled and standardised at once: all would take memory for several times the data."""
 FoundBy: TypeAlias = Literal["name", "position", "array"]
 """Of columns: by their names, or in a table without names by their positions; or an array, by its name."""
 
@@ -80,16 +82,22 @@ class TensorPreparation:
             raise DataError(f"{problem}{list(self.shape)}", remedy="give rows as they stand in the data")
         if self.fill is None and self.mean is None:
             return values
-        values = self.filled(values)
+        cast = np.empty(values.shape, dtype)
+        some_rows = max(_AT_ONCE // max(self.size, 1), 1)
         with np.errstate(over="ignore"):
-            if self.mean is not None and self.deviation is not None:
-                values = (values - self.mean) / self.deviation
-            cast = values.astype(dtype)
+            for first in range(0, len(values), some_rows):
+                rows = slice(first, first + some_rows)
+                cast[rows] = self._standardized(self.filled(values[rows]))
         if not np.isfinite(cast).all():
             remedy = "look for outliers in this file that the training data do not have"
             made = "filled in" if self.mean is None else "standardised"
             raise DataError(f"{made}, '{name}' no longer fits {np.dtype(dtype)}", remedy=remedy)
         return cast
+
+    def _standardized(self, values: NDArray[Any]) -> NDArray[Any]:
+        if self.mean is None or self.deviation is None:
+            return values
+        return np.asarray((values - self.mean) / self.deviation)
 
     def to_json(self) -> dict[str, Any]:
         """Lists, texts and numbers under the names above, without what is empty."""
