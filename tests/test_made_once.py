@@ -110,8 +110,8 @@ def test_what_one_rank_cannot_make_no_rank_has(folder: Path, monkeypatch: pytest
     told = refused(broken)
     assert told[2] == "rank 2 reads no such file"
     assert told[0] == told[1] == told[3] == "rank 2: rank 2 reads no such file"
-    os.symlink("/dev/full", folder / "full")
-    monkeypatch.setattr("symgrad.ranks.made_once._new_file", (folder / "full").open)
+    full = partial(Path("/dev/full").open, "r+b", buffering=0)
+    monkeypatch.setattr("symgrad.ranks.made_once._opened", lambda _: full())
     told = refused(partial(made_once, what="rows", make=lambda: np.zeros(2_000_000)))
     assert told[0] == f"{folder}: 16 MB of data cannot be held there: No space left on device; {REMEDY}"
     monkeypatch.undo()

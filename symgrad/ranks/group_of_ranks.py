@@ -98,18 +98,10 @@ class RankGroup:
         return tried.given()
 
     @contextmanager
-    def held_by(
-        self, is_holder: bool, context: Callable[[], AbstractContextManager[T]]
-    ) -> Iterator[T | None]:
-        """What some ranks hold until the block ends; None on others. Where one cannot, all raise that."""
+    def held_by_first(self, context: Callable[[], AbstractContextManager[T]]) -> Iterator[T | None]:
+        """What the first rank holds until the block ends; None on others. Where it cannot, all raise that."""
         with ExitStack() as stack:
-            yield self.together(lambda: stack.enter_context(context()) if is_holder else None)
-
-    def held_by_first(
-        self, context: Callable[[], AbstractContextManager[T]]
-    ) -> AbstractContextManager[T | None]:
-        """The same of the first rank."""
-        return self.held_by(self.is_first, context)
+            yield self.together(lambda: stack.enter_context(context()) if self.is_first else None)
 
     def demand_same(self, own: Mapping[str, str]) -> None:
         """Raise DataError unless all ranks have the same of each of these, by its name."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+import secrets
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from symgrad.errors import DataError
@@ -39,17 +41,22 @@ def made_once(ranks: RankGroup, what: str | None, make: Callable[[], T]) -> T:
         return make()
     is_shared = what is not None and sys.platform != "win32"  # there a file that is open keeps its name
     machine, folder = ranks.comm.machine(), ranks.together(_folder)
-    asked = ranks.comm.allgather((machine, folder, what) if is_shared else ranks.rank)
+    own = (machine, folder, what) if is_shared else ranks.rank
+    asked, names = zip(*ranks.comm.allgather((own, secrets.token_hex(8))), strict=True)
     if len({*asked}) == len(asked):
         return ranks.together(make)
-    maker = asked.index(asked[ranks.rank])
+    maker = asked.index(own)
     is_maker = maker == ranks.rank
     with ExitStack() as opened:
-        with ranks.held_by(is_maker, _new_file) as named:
-            name = ranks.comm.allgather(named and named.name)[maker]
-            file = ranks.together(lambda: opened.enter_context(open(name, "r+b")))
+        path = Path(tempfile.gettempdir(), PREFIX + names[maker])
+        try:
+            file = ranks.together(lambda: opened.enter_context(_opened(path)))
+        finally:
+            if is_maker:  # all have it open, or cannot
+                path.unlink(missing_ok=True)
         laid = ranks.after(is_maker, lambda: _laid(make(), file) if is_maker else None)
-        return _taken(ranks.comm.allgather(laid)[maker], file)
+        found: T = _taken(ranks.comm.allgather(laid)[maker], file)
+        return found
 
 
 def _folder() -> tuple[int, int]:
@@ -59,10 +66,10 @@ def _folder() -> tuple[int, int]:
     return there.st_dev, there.st_ino
 
 
-def _new_file() -> tempfile._TemporaryFileWrapper[bytes]:
-    """A file that is gone when it is closed. Raises DataError."""
+def _opened(path: Path) -> IO[bytes]:
+    """A file that the first of some processes makes. Raises DataError."""
     with _refused():
-        return tempfile.NamedTemporaryFile(prefix=PREFIX)
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b", buffering=0)
 
 
 @contextmanager
@@ -71,8 +78,20 @@ def _refused(size: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = f"{size / 1e6:,.0f} MB of data cannot be held there: {error.strerror}"
+        what = f"{size / 1e6:,.0f} MB of data" if size else "data"
+        problem = f"{what} cannot be held there: {error.strerror}"
         raise DataError(problem, at=tempfile.tempdir, remedy=REMEDY) from error
+
+
+@contextmanager
+def _emptied_in_need(file: IO[bytes]) -> Iterator[None]:
+    """Give the room in a file back where what it is for fails: others, who are told, may need some."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            file.truncate(0)
+        raise
 
 
 @dataclass(frozen=True)
@@ -89,15 +108,21 @@ def _laid(value: Any, file: IO[bytes]) -> _Laid:
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     arrays, places, end = [buffer.raw() for buffer in buffers], [], 0
-    with _refused(sum(array.nbytes for array in arrays)):
+    with _refused(sum(array.nbytes for array in arrays)), _emptied_in_need(file):
         for array in arrays:
             start = -(-end // ALIGNED) * ALIGNED
             end = start + array.nbytes
-            file.seek(start)
-            file.write(array)
+            _write(array, file, start)
             places.append((start, end))
         file.truncate(max(end, 1))  # what is empty cannot be mapped
     return _Laid(pickled, tuple(places), max(end, 1))
+
+
+def _write(memory: memoryview, file: IO[bytes], start: int) -> None:
+    """Write it from there on: the system may take a part of what is long."""
+    while memory.nbytes:
+        count = os.pwrite(file.fileno(), memory, start)
+        memory, start = memory[count:], start + count
 
 
 def _taken(laid: _Laid, file: IO[bytes]) -> Any:
