@@ -185,9 +185,10 @@ def train(
         raise defect
     if defect is not None:
         raise TrainingDivergedError(defect, run)
-    _warn_of_unreached(run, module, begun.parts.training)
-    if unsolved is not None and ranks.is_first:
-        _warn_of_unsolved(run, module, begun.parts.training, unsolved)
+    if ranks.is_first:
+        _warn_of_unreached(run, module, begun.parts.training)
+        if unsolved is not None:
+            _warn_of_unsolved(run, module, begun.parts.training, unsolved)
     return run
 
 
