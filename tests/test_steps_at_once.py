@@ -45,6 +45,17 @@ CASES: dict[str, dict[str, Any]] = {
         "loss": "mean(r**2) + mean(h[:, -1]**3)",
         "gradients": ["x"],
     },
+    "two steps before of another, which goes on by itself": {
+        "parameters": {"W": [3, 4], "U": [4, 4]},
+        "equations": {
+            "q[n,t,i]": "sin(sum(x[n,t,d]*W[d,i], d) + 0.3*q[n,t-1,i])",
+            "q[n,-1,i]": "0.5",
+            "q[n,-2,i]": "0.2",
+            "h[n,t,i]": f"{TANH} - 0.5*q[n,t-1,i]*q[n,t-2,i]",
+            "h[n,-1,i]": "0",
+        },
+        "loss": "mean(h**2) + mean(q**3)",
+    },
     "a state, pieces of time": {
         "axes": {"rows": 5, "T": 6},
         "inputs": {"x": ["rows", "T", 3]},
@@ -105,8 +116,9 @@ def test_parts_of_as_many_steps_as_the_data_have(name: str) -> None:
             np.testing.assert_allclose(ours, right, rtol=1e-12, atol=1e-14)
 
 
-def test_judge_finds_parts_identical() -> None:
-    found = stages(CASES["layers upon each other"], 2)
+@pytest.mark.parametrize("name", [name for name in CASES if "upon" in name or "by itself" in name])
+def test_judge_finds_parts_identical(name: str) -> None:
+    found = stages(CASES[name], 2)
     assert identity_of(found.model, found.text).state == "identical"
 
 

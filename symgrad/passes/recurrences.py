@@ -123,7 +123,8 @@ def check_recurrences(program: Program) -> Program:
 def _by_parts(program: Program, axis: Axis, names: list[str], equations: list[Equation]) -> Recurrence:
     """What is computed part by part, where each part may have recurrences of its own."""
     steps = {e.target: loop.index for e in equations for loop in e.loops if loop.axis == axis}
-    if steps.keys() != {e.target for e in equations}:
+    runs = steps.keys() | {name for name in names if axis in program.tensor[name].axes}
+    if runs != {*names, *(e.target for e in equations)}:
         raise InternalError(f"what stands between {axis} does not run over them")
     carried = tuple(name for name in names if program.tensor[name].axes[program.carried[name].along] == axis)
     inner = {name: {*program.carried[name].reads} for name in names if name not in carried}

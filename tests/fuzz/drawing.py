@@ -10,16 +10,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PARTED = 0.5
+PARTED = 0.6
 NUMBERS = ("2", "3", "0.5", "1.5", "0.25", "1", "1/3", "4", "0.1", "1e-2", "7", "2.5")
 
 
 def steps_at_once(random: Random, steps: int) -> dict[str, int]:
     """Settings of training by which recurrences of so many steps are computed in parts, or none.
 
-    The last part may have fewer steps; where data decide how many there are, all may be one part's.
+    Most have few steps. The last part may have fewer; where data decide how many there are, all may be one
+    part's.
     """
-    return {"steps_at_once": random.randint(1, steps + 1)} if random.random() < PARTED else {}
+    size = random.choice((1, 1, 2, random.randint(1, steps + 1)))
+    return {"steps_at_once": size} if random.random() < PARTED else {}
 
 
 class Draw:

@@ -21,8 +21,12 @@ from fuzz.gradients import (
     module_of,
     plain,
     sound_point,
+    text_of,
 )
-from fuzz.modules import with_garbage
+from fuzz.modules import interpreted, with_garbage
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
 
 if TYPE_CHECKING:
     from random import Random
@@ -49,6 +53,8 @@ One of a start, which may be read often and is the same, has a number below 0.
 STARTED = "started"
 """Around a start that draws, in a formula that reads it, which itself draws nothing by it."""
 BEFORE = re.compile(r"(\w+)\[[^\]]*\bt [-+] (\d)")
+IDENTIFIED = 0.5
+"""The share of specs in parts that the judge of texts reads, too."""
 WRITTEN_OUT = 0.3
 """The share of specs that symgrad computes as they are written out, too."""
 
@@ -109,12 +115,14 @@ def unmarked(text: str) -> str:
 
 
 class Recurrences:
-    """Draws groups of states, each of which may read all of them one or two steps before, and those above."""
+    """Draws groups of states, each of which may read all of them some steps before, and those above."""
 
     def __init__(self, random: Random, has_choices: bool = False, has_draws: bool = False) -> None:
         self.random, self.count = random, random.randint(1, 6)
         self.has_choices, self.has_draws, self.draws = has_choices, has_draws, count()
         self.with_rows = random.random() < 0.85
+        self.is_apart = random.random() < 0.5
+        """Whether states read none below them, so that each is a circle of its own."""
         self.has_free_steps = self.with_rows and random.random() < 0.4
         self.inputs: dict[str, Any] = {}
         self.parameters: dict[str, Any] = {}
@@ -193,7 +201,9 @@ class Recurrences:
         parts = [self.anchor(state)]
         parts += [self.term(state, group, number) for _ in range(self.random.randint(1, 3))]
         if number == len(group) - 1 or self.chance(0.6):
-            parts.append(self.before(state, self.one(group)))
+            parts.append(self.before(state, self.one(group[: number + 1] if self.is_apart else group)))
+        if self.is_apart and number:
+            parts.append(self.before(state, self.one(group[:number])))
         whole = parts[0]
         for part in parts[1:]:
             whole = self.joined(whole, part)
@@ -221,8 +231,10 @@ class Recurrences:
 
     def term(self, state: State, group: list[State], number: int) -> Formula:
         above = [*self.states, *group[:number]]
-        kinds: list[Callable[[], Formula]] = [lambda: self.before(state, self.one(group)), self.constant]
+        known = group[: number + 1] if self.is_apart else group
+        kinds: list[Callable[[], Formula]] = [lambda: self.before(state, self.one(known)), self.constant]
         kinds += [lambda: self.driven(state)] + [lambda: self.same(state, self.one(above))] * bool(above)
+        kinds += [lambda: self.before(state, self.one(above))] * bool(self.states)
         kinds += [lambda: self.drawn(state)] * 3 * self.has_draws
         return self.one(kinds)()
 
@@ -259,11 +271,13 @@ class Recurrences:
         return self.reading(state, other, 0)
 
     def before(self, state: State, other: State) -> Formula:
-        """A state one or two steps before, with a start of every kind."""
-        before = self.one((1, 1, 1, 2))
+        """A state one to three steps before, with a start of every kind."""
+        before = self.one((1, 1, 2, 3) if other == state else (1, 2, 3))
         for ahead in range(1, before + 1):
             if ahead not in other.starts:
                 other.starts[ahead] = self.start(other)
+        if other in self.states:
+            self.start_texts(other)
         return self.reading(state, other, before)
 
     def reading(self, state: State, other: State, before: int) -> Formula:
@@ -398,7 +412,8 @@ def step_by_step(spec: Spec) -> Spec:
 def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     """The module against the same equations written out step by step, by the oracle, and by symgrad."""
     own, written, steps = plain(spec), step_by_step(spec), int(spec["steps"])
-    module = module_of(own, by_rows)
+    text = text_of(own, by_rows)
+    module = interpreted(text)
     point = sound_point(written, dict(module.SHAPES), random, {"T": steps})
     if point is None:
         return Outcome("unsound")
@@ -407,9 +422,17 @@ def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         filled = with_garbage(module, garbage)
         outcomes += [compared(own, filled, point), _in_time(filled, point, steps)]
     outcomes.append(as_the_verifier_reads(own, point))
+    if "steps_at_once" in own["train"] and random.random() < IDENTIFIED:
+        outcomes.append(_identical(own, text))
     if random.random() < WRITTEN_OUT and "instead" not in spec:
         outcomes.append(compared(written, module_of(written, by_rows), point))
     return next((outcome for outcome in outcomes if outcome.failed), outcomes[0])
+
+
+def _identical(spec: Spec, text: str) -> Outcome:
+    """Whether the judge reads the spec in the text, and finds that all is written before it is read."""
+    found = identity_of(expand(read(spec)), text)
+    return Outcome("not identical", found.detail) if found.is_wrong else Outcome("right")
 
 
 def _in_time(module: Any, point: Point, count: int) -> Outcome:

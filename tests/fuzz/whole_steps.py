@@ -56,13 +56,15 @@ class Step:
 
 
 class WholeSteps(Draw):
-    """Draws equations of each step, which may read all of them one or two steps before, and those above."""
+    """Draws equations of each step, which may read all of them some steps before, and those above."""
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
         self.count, self.back = self.whole(1, 6), self.chance(0.35)
         self.along = 0 if self.chance(0.2) else 1
         self.has_free_steps = self.chance(0.4)
+        self.is_apart = self.chance(0.5)
+        """Whether states read none below them, so that each is a circle of its own."""
         self.sizes = random.sample([1, 2, 3, 4, 5], 3)
         self.inputs: dict[str, Any] = {"x0": ["batch", "T", self.one(self.sizes)]}
         self.parameters: dict[str, Any] = {}
@@ -124,8 +126,12 @@ class WholeSteps(Draw):
 
     def leaf(self, number: int, size: int) -> Formula:
         """What is read: an input, a state at its step or before; of another size, as much of it as fits."""
-        readable = [lambda: self.read(self.one(self.states), self.one((1, 1, 1, 2)))] * 2
+        known = self.states[: number + 1] if self.is_apart else self.states
+        readable = [lambda: self.read(self.one(known), self.one((1, 1, 2, 3)))] * 2
         readable += [lambda: self.read(self.one(self.states[:number]), 0)] * bool(number)
+        readable += [lambda: self.read(self.one(known[:-1]), self.one((2, 3)))] * (
+            self.is_apart and number > 0
+        )
         readable += [self.driven]
         found, given = self.one(readable)()
         if given == size:

@@ -312,11 +312,16 @@ class _Parts:
     def _is_one_loop(self, group: _Group) -> bool:
         """Whether nothing else stands between the equations of a group: needs some, and others need it.
 
-        All of another group is computed at once too.
+        All of another group is computed at once too. What is carried along all steps, and no part of a
+        circle, stands between as an equation does.
         """
         after: set[str] = set()
+        others = {n: c for n, c in self.program.carried.items() if n not in group.carried}
         while True:
             size = len(after)
+            after |= {
+                n for n, c in others.items() if c.reads & (after | group.along.keys() | group.steps.keys())
+            }
             for equation in self.program.equations:
                 reads = self._reads(equation)
                 is_own = equation.target in group.steps
