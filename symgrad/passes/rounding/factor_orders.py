@@ -2,7 +2,8 @@
 
 SymPy's products know no order: of x·(x/(1 + |x|)) it makes x²/(1 + |x|), which is infinite at 1e200; of
 x·(x·σ(x)) one of infinity and 0 at -1e200; of (a/b)² it makes a²/b². So what grows is divided first by what
-grows no faster, and meets what falls to 0 factor by factor; a constant near the largest number comes last.
+grows no faster, and by one factor of what is a power, as the square of 1 + x² overflows in x/(1 + x²)²; it
+meets what falls to 0 factor by factor; a constant near the largest number comes last.
 A pass for computing only; what is shown stays the plain formula.
 """
 
@@ -130,6 +131,11 @@ class _Ordering:
                 rest.above[base] -= 1
                 rest.below[divisor] = 0
                 found.append((base, divisor, 1))
+            base = self._slower(+rest.above, divisor)
+            if rest.below[divisor] > 1 and base is not None:
+                rest.above[base] -= 1
+                rest.below[divisor] -= 1
+                found.append((base, divisor, 1))
         rest.above, rest.below = +rest.above, +rest.below
         return found
 
@@ -146,6 +152,17 @@ class _Ordering:
             return None
         return max(slower, key=lambda base: (max(growing[base].values()), str(base)), default=None)
 
+    def _slower(self, above: Counter[sp.Expr], divisor: sp.Expr) -> sp.Expr | None:
+        """What is divided first by one of several equal divisors, whose product may overflow: x/(1 + x²)²."""
+        below = self.growth.of(divisor)
+        growing = {base: powers for base in above if (powers := self.growth.of(base)).keys() & below.keys()}
+        known = (
+            base
+            for base, powers in growing.items()
+            if _varies_as(divisor, base) and sp.oo not in (*powers.values(), *below.values())
+        )
+        return min(known, key=str, default=None)
+
     def _count(self, base: sp.Expr, divisor: sp.Expr) -> int:
         """How many factors grow as fast as the divisor in all that it grows with; 0 where none do."""
         above, below = self.growth.of(base), self.growth.of(divisor)
@@ -156,10 +173,12 @@ class _Ordering:
         return max(int(sp.ceiling(power / above[entry])) for entry, power in below.items())
 
     def _pays(self, quotients: list[tuple[sp.Expr, sp.Expr, int]], rest: _Product) -> bool:
-        """Whether anything else above the line grows, or the same as often: else its order is what it was."""
-        return sum(times for *_, times in quotients) > 1 or (
-            bool(quotients) and any(map(self.growth.of, rest.above))
-        )
+        """Whether anything else above the line grows, or the same as often, or a divisor is left that was a
+        power: else its order is what it was.
+        """
+        is_divided_again = any(divisor in rest.below for _, divisor, _ in quotients)
+        grows = bool(quotients) and any(map(self.growth.of, rest.above))
+        return is_divided_again or grows or sum(times for *_, times in quotients) > 1
 
     def _fallen(self, rest: _Product) -> list[sp.Expr]:
         """What is taken out of a product: what falls to 0, multiplied by one growing factor after another."""
