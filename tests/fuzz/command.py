@@ -29,6 +29,7 @@ from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
 from fuzz.recurrent import recurrent_spec
 from fuzz.repeated import repeated_spec
+from fuzz.resampled import resampled_spec
 from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
 from fuzz.shared import shared_spec
@@ -68,6 +69,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "chance": chance_spec,
     "shared": shared_spec,
     "fixed_points": fixed_points_spec,
+    "resampled": resampled_spec,
 }
 
 

@@ -23,6 +23,7 @@ from fuzz.layered_judge import judge_layered
 from fuzz.magnitudes import judge_magnitudes
 from fuzz.modes_judge import judge_modes
 from fuzz.recurrent import judge_recurrent
+from fuzz.resampled import judge_resampled
 from fuzz.shared import judge_shared
 from fuzz.steps import judge_steps
 
@@ -49,6 +50,7 @@ JUDGES = {
     "chance": judge_modes,
     "shared": judge_shared,
     "fixed_points": judge_fixed_points,
+    "resampled": judge_resampled,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""
 LIMIT = 30.0
