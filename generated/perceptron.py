@@ -1173,6 +1173,7 @@ def _threads() -> int:
 
 
 THREADS = _threads()
+llvmlite.binding.add_symbol("symgrad_threads", THREADS)
 LOOKS = 5000  # so often a thread looks for work before it sleeps: some 50 microseconds
 
 # Numba has no atomic operations on memory, so this is in LLVM's language. A task is called with what it is
@@ -1515,6 +1516,11 @@ def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def _number_of_threads(builder: Any, kind: Any) -> Any:
+    """How many threads may work. Compiled code is kept on disk, while processes have more or fewer."""
+    return builder.ptrtoint(_symbol(builder, "symgrad_threads", ir.VoidType(), []), kind)
+
+
 def _of_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
     """A function, the same in all modules that are compiled with it, and where its statements go."""
     function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
@@ -1771,7 +1777,6 @@ def _chosen(builder: Any, product: _Product) -> None:
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
 # c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns.
 LEAST_AMOUNT, LEAST_SIDE = 2**21, 64
-llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
 def _number_of_blocks(builder: Any, product: _Product) -> Any:
@@ -1779,10 +1784,13 @@ def _number_of_blocks(builder: Any, product: _Product) -> Any:
     rows, columns = product.a.rows, product.b.columns
     longest = builder.select(_are_rows(builder, product), rows, columns)
     amount, kind = _amount(builder, rows, product.a.columns, columns), rows.type
-    most = builder.ptrtoint(_symbol(builder, "symgrad_most_blocks", ir.VoidType(), []), kind)
+    threads = _number_of_threads(builder, kind)
+    most = builder.mul(threads, kind(2))
     bounds = builder.sdiv(amount, kind(LEAST_AMOUNT)), builder.sdiv(longest, kind(LEAST_SIDE))
     even = builder.and_(reduce(partial(_least, builder), bounds, most), kind(-2))
-    is_alone = builder.or_(builder.icmp_signed("==", most, kind(2)), builder.icmp_signed("==", even, kind(0)))
+    is_alone = builder.or_(
+        builder.icmp_signed("==", threads, kind(1)), builder.icmp_signed("==", even, kind(0))
+    )
     return builder.select(is_alone, kind(1), even)
 
 

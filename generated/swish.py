@@ -144,17 +144,17 @@ class State(NamedTuple):
 # --- Kernels: each one pass over its arrays ---
 
 
-def _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N):
-    """Z1, A1_1, A1, row by row."""
+def _A1_1_A1(b1, Z1_1, slope, A1_1, A1, N):
+    """A1_1, A1, row by row."""
     s0 = slope[0]
     for n in range(N):
         # Z1 = Z1_1 + b1   [N, H]
         # A1_1 = slope·Z1   [N, H]
         # A1 = Z1 ⊙ sigmoid(A1_1)   [N, H]
-        for i in range(Z1.shape[1]):
-            Z1[n, i] = b1[i] + Z1[n, i]
-            A1_1[n, i] = s0 * Z1[n, i]
-            A1[n, i] = Z1[n, i] * sigmoid(A1_1[n, i])
+        for i in range(A1_1.shape[1]):
+            Z1 = b1[i] + Z1_1[n, i]
+            A1_1[n, i] = s0 * Z1
+            A1[n, i] = Z1 * sigmoid(A1_1[n, i])
 
 
 def _Z2(b2, Z2, N):
@@ -231,35 +231,28 @@ def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, db2_block, N):
             db2[i] += db2_block[i]
 
 
-def _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, db1_block, N):
-    """dA1_1, dZ1, db1, row by row."""
-    real = A1_1.dtype.type
+def _dslope_dZ1_db1(b1, A1_1, Z1_1, dZ1, slope, dslope, db1, db1_block, N):
+    """dslope, dZ1, db1, row by row."""
+    real = b1.dtype.type
     s0 = slope[0]
+    acc_dslope = 0.0
     for i in range(32):
         db1[i] = real(0)
     for first in range(0, N, BLOCK):
         for i in range(32):
             db1_block[i] = real(0)
         for n in range(first, min(first + BLOCK, N)):
-            # dA1_1 = dA1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
+            # dA1_1 = dA1 ⊙ sigmoid′(A1_1) ⊙ (Z1_1 + b1)   [N, H]
+            # dslope = Σ_{n,i} dA1_1 ⊙ (Z1_1 + b1)
             # dZ1 = dA1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
             # db1 = Σ_n dZ1   [H]
-            for i in range(dA1_1.shape[1]):
-                dA1_1[n, i] = Z1[n, i] * dZ1[n, i] * sigmoid_slope(A1_1[n, i])
-                dZ1[n, i] = s0 * dA1_1[n, i] + dZ1[n, i] * sigmoid(A1_1[n, i])
+            for i in range(dZ1.shape[1]):
+                dA1_1 = (b1[i] + Z1_1[n, i]) * dZ1[n, i] * sigmoid_slope(A1_1[n, i])
+                acc_dslope += (b1[i] + Z1_1[n, i]) * dA1_1
+                dZ1[n, i] = s0 * dA1_1 + dZ1[n, i] * sigmoid(A1_1[n, i])
                 db1_block[i] += dZ1[n, i]
         for i in range(32):
             db1[i] += db1_block[i]
-
-
-def _dslope(Z1, dA1_1, dslope, N):
-    """dslope, row by row."""
-    real = Z1.dtype.type
-    acc_dslope = 0.0
-    for n in range(N):
-        # dslope = Σ_{n,i} dA1_1 ⊙ Z1
-        for i in range(Z1.shape[1]):
-            acc_dslope += Z1[n, i] * dA1_1[n, i]
     dslope[0] = real(acc_dslope)
 
 
@@ -280,7 +273,7 @@ def _work_size(N):
 def _forward(theta, X, work, N):
     """The outputs, in the workspace."""
     W1 = view(theta, 0, (64, 32))
-    Z1 = view(work, 32, (N, 32))
+    Z1_1 = view(work, 32, (N, 32))
     b1 = view(theta, 2048, (32,))
     slope = view(theta, 2080, (1,))
     A1_1 = view(work, 32 + 32 * N, (N, 32))
@@ -288,12 +281,12 @@ def _forward(theta, X, work, N):
     W2 = view(theta, 2081, (32, 10))
     Z2 = view(work, 32 + 96 * N, (N, 10))
     b2 = view(theta, 2401, (10,))
-    # Z1_1 = X·W1   [N, H] in Z1
-    gemm(1, X, W1, 0, Z1)
+    # Z1_1 = X·W1   [N, H]
+    gemm(1, X, W1, 0, Z1_1)
     # Z1 = Z1_1 + b1   [N, H]
     # A1_1 = slope·Z1   [N, H]
     # A1 = Z1 ⊙ sigmoid(A1_1)   [N, H]
-    _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N)
+    _A1_1_A1(b1, Z1_1, slope, A1_1, A1, N)
     # Z2_1 = A1·W2   [N, C] in Z2
     gemm(1, A1, W2, 0, Z2)
     # Z2 = Z2_1 + b2   [N, C]
@@ -357,13 +350,13 @@ def _gradient(theta, grad, X, t, work, N):
     dW2 = view(grad, 2081, (32, 10))
     W2 = view(theta, 2081, (32, 10))
     dZ1 = view(work, 32 + 64 * N, (N, 32))
+    b1 = view(theta, 2048, (32,))
     A1_1 = view(work, 32 + 32 * N, (N, 32))
-    Z1 = view(work, 32, (N, 32))
+    Z1_1 = view(work, 32, (N, 32))
     slope = view(theta, 2080, (1,))
-    dA1_1 = view(work, 32 + 96 * N, (N, 32))
+    dslope = view(grad, 2080, (1,))
     db1 = view(grad, 2048, (32,))
     db1_block = view(work, 0, (32,))
-    dslope = view(grad, 2080, (1,))
     dW1 = view(grad, 0, (64, 32))
     # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/N   [N, C]
     # db2 = Σ_n dZ2   [C]
@@ -372,12 +365,11 @@ def _gradient(theta, grad, X, t, work, N):
     gemm(1, A1.T, dZ2, 0, dW2)
     # dA1 = dZ2·W2ᵀ   [N, H] in dZ1
     gemm(1, dZ2, W2.T, 0, dZ1)
-    # dA1_1 = dA1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
+    # dA1_1 = dA1 ⊙ sigmoid′(A1_1) ⊙ (Z1_1 + b1)   [N, H]
+    # dslope = Σ_{n,i} dA1_1 ⊙ (Z1_1 + b1)
     # dZ1 = dA1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
     # db1 = Σ_n dZ1   [H]
-    _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, db1_block, N)
-    # dslope = Σ_{n,i} dA1_1 ⊙ Z1
-    _dslope(Z1, dA1_1, dslope, N)
+    _dslope_dZ1_db1(b1, A1_1, Z1_1, dZ1, slope, dslope, db1, db1_block, N)
     # dW1 = Xᵀ·dZ1   [D, H]
     gemm(1, X.T, dZ1, 0, dW1)
     return value
@@ -391,7 +383,6 @@ def _input_gradients(work, N):
 def _tensors(work, N):
     """Those of the spec's tensors that stand in the workspace after _loss, by name."""
     return (
-        ("Z1", _array(work, 32, (N, 32))),
         ("A1", _array(work, 32 + 64 * N, (N, 32))),
         ("Z2", _array(work, 32 + 96 * N, (N, 10))),
     )
@@ -580,10 +571,7 @@ TRAINED = ((0, 2411, 0),)  # where what training changes begins in all, how much
 IGNORED = {}  # labels that mean: none
 LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
-KERNELS = (
-    _Z1_A1_1_A1, _Z2, _max_Z2_exp_Z2_sum_Z2, _max_Z2_exp_Z2_sum_Z2_2, _dZ2_db2, _dA1_1_dZ1_db1,
-    _dslope,
-)
+KERNELS = (_A1_1_A1, _Z2, _max_Z2_exp_Z2_sum_Z2, _max_Z2_exp_Z2_sum_Z2_2, _dZ2_db2, _dslope_dZ1_db1)
 DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch, _share_of_step)
 UPDATES = (_update, _rest_of_step)
 JOINS_DRIVERS = True  # whether they become parts of their callers
@@ -1308,6 +1296,7 @@ def _threads() -> int:
 
 
 THREADS = _threads()
+llvmlite.binding.add_symbol("symgrad_threads", THREADS)
 LOOKS = 5000  # so often a thread looks for work before it sleeps: some 50 microseconds
 
 # Numba has no atomic operations on memory, so this is in LLVM's language. A task is called with what it is
@@ -1650,6 +1639,11 @@ def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def _number_of_threads(builder: Any, kind: Any) -> Any:
+    """How many threads may work. Compiled code is kept on disk, while processes have more or fewer."""
+    return builder.ptrtoint(_symbol(builder, "symgrad_threads", ir.VoidType(), []), kind)
+
+
 def _of_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
     """A function, the same in all modules that are compiled with it, and where its statements go."""
     function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
@@ -1906,7 +1900,6 @@ def _chosen(builder: Any, product: _Product) -> None:
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
 # c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns.
 LEAST_AMOUNT, LEAST_SIDE = 2**21, 64
-llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
 def _number_of_blocks(builder: Any, product: _Product) -> Any:
@@ -1914,10 +1907,13 @@ def _number_of_blocks(builder: Any, product: _Product) -> Any:
     rows, columns = product.a.rows, product.b.columns
     longest = builder.select(_are_rows(builder, product), rows, columns)
     amount, kind = _amount(builder, rows, product.a.columns, columns), rows.type
-    most = builder.ptrtoint(_symbol(builder, "symgrad_most_blocks", ir.VoidType(), []), kind)
+    threads = _number_of_threads(builder, kind)
+    most = builder.mul(threads, kind(2))
     bounds = builder.sdiv(amount, kind(LEAST_AMOUNT)), builder.sdiv(longest, kind(LEAST_SIDE))
     even = builder.and_(reduce(partial(_least, builder), bounds, most), kind(-2))
-    is_alone = builder.or_(builder.icmp_signed("==", most, kind(2)), builder.icmp_signed("==", even, kind(0)))
+    is_alone = builder.or_(
+        builder.icmp_signed("==", threads, kind(1)), builder.icmp_signed("==", even, kind(0))
+    )
     return builder.select(is_alone, kind(1), even)
 
 

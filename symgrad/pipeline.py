@@ -10,9 +10,11 @@ from symgrad.calculus.deriving.stops import without_stops
 from symgrad.calculus.deriving.vanishing import without_vanishing
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
+from symgrad.calculus.simplifying.sums import reuse_sums
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan
 from symgrad.compiler.planning.memory import plan_memory
+from symgrad.compiler.planning.places.formed_again import formed_again
 from symgrad.compiler.planning.places.parts_that_fit import in_parts, parts_that_fit
 from symgrad.compiler.planning.places.pieces import rows_at_once
 from symgrad.compiler.planning.samples_innermost import column_axis
@@ -33,6 +35,7 @@ from symgrad.passes.further.network_inputs import network_inputs
 from symgrad.passes.further.one_step import one_step
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
+from symgrad.passes.memory.inverse_roots import with_inverse_roots
 from symgrad.passes.memory.orders import with_memory_orders
 from symgrad.passes.memory.outer_products import with_outer_products
 from symgrad.passes.memory.recurrent_parts import check_parts, steps_as_parts, with_parts
@@ -155,10 +158,10 @@ class Stages:
 
     @stage("Program → Program")
     def shifted(self) -> Program:
-        """log-sum-exp as the machine computes it, shifted by the maximum; stop_gradient(x) as x; simplified
-        again.
+        """log-sum-exp as the machine computes it, shifted by the maximum; stop_gradient(x) as x; sums that
+        are factors times others read from these; simplified again.
         """
-        return simplify(expand_logsumexp(without_stops(self.derived)))
+        return simplify(reuse_sums(expand_logsumexp(without_stops(self.derived))))
 
     @stage("Program → Program")
     def centred(self) -> Program:
@@ -196,9 +199,14 @@ class Stages:
         return with_factor_orders(self.stable_roots, self.model.spec.dtype)
 
     @stage("Program → Program")
+    def by_inverse_roots(self) -> Program:
+        """Rows of data multiplied by 1 over a root, which is computed once, instead of divided by it."""
+        return with_inverse_roots(self.in_order)
+
+    @stage("Program → Program")
     def again(self) -> Program:
         """Values of a recurrence computed again on its way back where their slope is, and not kept."""
-        return with_values_again(self.in_order)
+        return with_values_again(self.by_inverse_roots)
 
     @stage("Program → Program")
     def laid_out(self) -> Program:
@@ -241,15 +249,22 @@ class Stages:
         turned = with_turned_factors(self.copied, self.rows_of_a_step)
         return accumulate(turned) if self.takes_gradients_in else turned
 
+    @stage("Program → Program")
+    def lean(self) -> Program:
+        """Arrays that a pass would keep for others formed again there; unless samples lie innermost."""
+        if self.column_axis:
+            return self.arranged
+        return formed_again(self.arranged, schedule(self.arranged))
+
     @stage("Program → Phases")
     def phases(self) -> tuple[Phase, ...]:
         """The steps: products left to a library, and loops that share what they run over."""
-        return schedule(self.arranged, self.column_axis)
+        return schedule(self.lean, self.column_axis)
 
     @stage("Phases → Plan")
     def plan(self) -> Plan:
         """Where every tensor lies in memory."""
-        return self._planned(self.arranged, self.phases)
+        return self._planned(self.lean, self.phases)
 
     @stage("Plan → text")
     def text(self) -> str:

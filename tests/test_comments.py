@@ -49,8 +49,8 @@ def test_after_a_statement_its_comment_is_true(name: str, tmp_path: Path) -> Non
         text = stages.text
     sample = draw(stages.model, "here", 1, batch=4)
     arrays, sizes = point(stages.model, sample.arrays, None, dict)
-    values = interpret(stages.arranged, arrays, sizes)
-    written = _written(stages.arranged)
+    values = interpret(stages.lean, arrays, sizes)
+    written = _written(stages.lean)
     network = text.partition("# --- Kernels")[2].partition("# --- The optimiser")[0]
     assert {_plain(match["formula"]) for match in map(COMMENT.match, network.split("\n")) if match} <= {
         *written
@@ -82,7 +82,7 @@ def _plain(formula: str) -> str:
 
 def _watched(text: str, written: Mapping[str, str], stages: Stages) -> str:
     """The module with a call after every statement under comments: a tensor's name, and its array."""
-    names = identifiers((t.name for t in stages.arranged.tensors), OWN_NAMES)
+    names = identifiers((t.name for t in stages.lean.tensors), OWN_NAMES)
     tree, lines = ast.parse(text), text.split("\n")
     drivers = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in DRIVERS]
     watched: list[tuple[int, str]] = []

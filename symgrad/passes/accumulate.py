@@ -71,12 +71,12 @@ def _can_accumulate(program: Program) -> bool:
     It cannot where something is computed from it, or where it is a product with a parameter: two of these
     might each have to wait for the other.
     """
-    gradients = _gradients_of_parameters(program)
-    if any(gradients.keys() & equation.reads for equation in program.equations):
+    gradients = map(program.definition.__getitem__, _gradients_of_parameters(program))
+    products = {e.target: e for e in gradients if as_product(e)}
+    if any(products.keys() & equation.reads for equation in program.equations):
         return False
-    products = [e for e in map(program.definition.__getitem__, gradients) if as_product(e)]
     parameters = {t.name for t in program.of_kind("parameter")}
-    return bool(products) and not any(parameters & e.reads for e in products)
+    return bool(products) and not any(parameters & e.reads for e in products.values())
 
 
 def _gradients_of_parameters(program: Program) -> dict[str, str]:

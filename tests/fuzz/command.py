@@ -20,6 +20,7 @@ from fuzz.derived import derived_spec
 from fuzz.extremes import extreme_spec
 from fuzz.fixed_points import fixed_points_spec
 from fuzz.free_axes import free_axes_spec
+from fuzz.handed_over import handed_over_spec
 from fuzz.judge import JUDGES, judge
 from fuzz.kinks import kink_spec
 from fuzz.layered import layered_spec
@@ -70,6 +71,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "shared": shared_spec,
     "fixed_points": fixed_points_spec,
     "resampled": resampled_spec,
+    "handed_over": handed_over_spec,
 }
 
 

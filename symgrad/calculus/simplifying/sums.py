@@ -1,7 +1,8 @@
 """Sums whose value is known, and what stands before sums.
 
 Σ_j (x_j - μ) is 0 where μ is the mean of x, whatever stands before the bracket that does not depend on j; a
-softmax sums to 1. In derivatives Σ_j a·b_j is a·Σ_j b_j: the slope of a norm has Σ dH ⊙ H, as in books.
+softmax sums to 1. In derivatives Σ_j a·b_j is a·Σ_j b_j: the slope of a norm has Σ dH ⊙ H, as in books. Where
+such a sum is there already, it is read: with dH_j = a·dA_j, Σ dH ⊙ H is a·da if da is Σ dA ⊙ H.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import sympy as sp
 from symgrad.calculus.contraction import two_factors
 from symgrad.calculus.deltas import may_mean_none
 from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.program import canonical
 from symgrad.calculus.terms import Entry, delta, entries, indices_in
 
 if TYPE_CHECKING:
+    from symgrad.calculus.axes import Axes
     from symgrad.calculus.program import Equation, Loop, Program, Reduction
 
 CENTRED, SOFTMAX = "Σ_j (v_j - mean v) = 0", "Σ_j softmax(v)_j = 1"
@@ -63,6 +66,47 @@ def take_out_loose_factors(program: Program) -> Program:
             equation = replace(equation, loops=equation.free, reduction="none", body=body)
         editor.add(equation)
     return editor.program()
+
+
+def reuse_sums(program: Program) -> Program:
+    """The program whose derivatives read a sum that is there already, but for factors before it."""
+    known: dict[tuple[Equation, Axes], str] = {}
+    editor = ProgramEditor(program)
+    for equation in program.equations:
+        if equation.reduction == "sum" and not equation.scatters:
+            axes = program.tensor[equation.target].axes
+            loose, inner = _apart_from_sum(program, equation)
+            held = known.get((_nameless(inner), axes))
+            if held is not None and loose != 1 and program.tensor[equation.target].is_slope:
+                body = loose * Entry(held, equation.indices)
+                editor.record(f"{held} is known", equation, equation.body, body)
+                equation = replace(equation, loops=equation.free, reduction="none", body=body)
+            else:
+                known.setdefault((_nameless(equation), axes), equation.target)
+        editor.add(equation)
+    return editor.program()
+
+
+def _nameless(equation: Equation) -> Equation:
+    return canonical(replace(equation, target=""))
+
+
+def _apart_from_sum(program: Program, equation: Equation) -> tuple[sp.Expr, Equation]:
+    """What stands before a sum once derivatives in it that are products are written out, and what it sums."""
+    written_out = {}
+    for entry in entries(equation.body):
+        made = program.definition.get(entry.tensor)
+        if program.tensor[entry.tensor].is_slope and made is not None and _is_product(made):
+            written_out[entry] = made.at(entry.indices)
+    bound = {loop.index for loop in equation.bound}
+    factors = sp.Mul.make_args(equation.body.xreplace(written_out))
+    inside = sp.Mul(*(f for f in factors if bound & indices_in(f)))
+    outside = sp.Mul(*(f for f in factors if not bound & indices_in(f)))
+    return outside, equation.with_body(inside)
+
+
+def _is_product(equation: Equation) -> bool:
+    return equation.is_elementwise and not equation.scatters and bool(equation.body.is_Mul)
 
 
 def _without(body: sp.Expr, loose: sp.Expr) -> sp.Expr:

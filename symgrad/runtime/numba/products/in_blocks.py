@@ -4,9 +4,7 @@ from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
-from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
@@ -20,14 +18,12 @@ from symgrad.runtime.numba.products.blas import (
     _of_values,
     _Product,
 )
-from symgrad.runtime.numba.sharing.shared_work import THREADS
-from symgrad.runtime.numba.sharing.tasks import _of_module, _shared, _symbol, _task
+from symgrad.runtime.numba.sharing.tasks import _number_of_threads, _of_module, _shared, _task
 
 # Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
 # c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns.
 LEAST_AMOUNT, LEAST_SIDE = 2**21, 64
-llvmlite.binding.add_symbol("symgrad_most_blocks", 2 * THREADS)
 
 
 def _number_of_blocks(builder: Any, product: _Product) -> Any:
@@ -35,10 +31,13 @@ def _number_of_blocks(builder: Any, product: _Product) -> Any:
     rows, columns = product.a.rows, product.b.columns
     longest = builder.select(_are_rows(builder, product), rows, columns)
     amount, kind = _amount(builder, rows, product.a.columns, columns), rows.type
-    most = builder.ptrtoint(_symbol(builder, "symgrad_most_blocks", ir.VoidType(), []), kind)
+    threads = _number_of_threads(builder, kind)
+    most = builder.mul(threads, kind(2))
     bounds = builder.sdiv(amount, kind(LEAST_AMOUNT)), builder.sdiv(longest, kind(LEAST_SIDE))
     even = builder.and_(reduce(partial(_least, builder), bounds, most), kind(-2))
-    is_alone = builder.or_(builder.icmp_signed("==", most, kind(2)), builder.icmp_signed("==", even, kind(0)))
+    is_alone = builder.or_(
+        builder.icmp_signed("==", threads, kind(1)), builder.icmp_signed("==", even, kind(0))
+    )
     return builder.select(is_alone, kind(1), even)
 
 

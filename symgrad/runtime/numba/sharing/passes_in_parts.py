@@ -6,11 +6,12 @@ from typing import Any
 from numba import config, types
 from numba.extending import intrinsic
 
-from symgrad.runtime.numba.sharing.tasks import _shared, _task
+from symgrad.runtime.numba.sharing.tasks import _number_of_threads, _shared, _task
 from symgrad.runtime.smallest_model import PART
 
-# How many turns of its loop a part has follows from the pass alone, so that every number of threads gives the
-# same bits: as many as have PART entries, as equal as can be, and in whole vectors of VECTOR numbers.
+# How many turns of its loop a part has follows from the pass alone, so that every number of threads gives
+# the same bits: as many as have PART entries, as equal as can be, and in whole vectors of VECTOR numbers. One
+# thread by itself makes all turns at once, to the same bits: where they are columns, it reads whole rows.
 VECTOR = 16
 
 
@@ -50,7 +51,9 @@ def _length(builder: Any, turns: Any, entries: Any) -> Any:
     parts = _one_or_more(builder, _rounded_up(builder, turns, most))
     length = _one_or_more(builder, _rounded_up(builder, turns, parts))
     whole = builder.and_(builder.add(length, turns.type(VECTOR - 1)), turns.type(-VECTOR))
-    return builder.select(builder.icmp_signed(">", length, turns.type(VECTOR)), whole, length)
+    length = builder.select(builder.icmp_signed(">", length, turns.type(VECTOR)), whole, length)
+    is_alone = builder.icmp_signed("==", _number_of_threads(builder, turns.type), turns.type(1))
+    return builder.select(is_alone, _one_or_more(builder, turns), length)
 
 
 def _one_or_more(builder: Any, number: Any) -> Any:

@@ -21,6 +21,7 @@ def _threads() -> int:
 
 
 THREADS = _threads()
+llvmlite.binding.add_symbol("symgrad_threads", THREADS)
 LOOKS = 5000  # so often a thread looks for work before it sleeps: some 50 microseconds
 
 # Numba has no atomic operations on memory, so this is in LLVM's language. A task is called with what it is

@@ -12,6 +12,11 @@ def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def _number_of_threads(builder: Any, kind: Any) -> Any:
+    """How many threads may work. Compiled code is kept on disk, while processes have more or fewer."""
+    return builder.ptrtoint(_symbol(builder, "symgrad_threads", ir.VoidType(), []), kind)
+
+
 def _of_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
     """A function, the same in all modules that are compiled with it, and where its statements go."""
     function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
