@@ -15,6 +15,7 @@ from building import interpreted, written
 from seeds import SEED
 
 import symgrad as sg
+from symgrad.spec import library
 from symgrad.training.dataset.data import load_data
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ HIDING = {
     "a mask": ("m", "global_max_pool(x, {m})"),
     "a mask of attention": ("m", "last(attention(x, 1, mask={m}))"),
     "a mask that is a feature too": ("m", "concat(global_max_pool(x, mask={m}), {m})"),
+    "neighbours": ("a", "flatten(graph_conv(x, {a}, 2), 1)"),
     "a condition": ("m", "flatten(where({m} > 0, q, 0 * q), 1)"),
     "a condition in a function": ("m", "flatten(seen({m}, q), 1)"),
 }
@@ -63,7 +65,7 @@ WAYS = {
 
 
 def drawn(seed: int) -> dict[str, Any]:
-    """A spec in which x and q are quantities, and n, m and w are none."""
+    """A spec in which x and q are quantities, and n, m, w and a are none."""
     rng = np.random.default_rng(seed)
     hiding, by_index, loss = (str(rng.choice([*table])) for table in (HIDING, WRITTEN_OUT, LOSSES))
     way, way_of_weights = (WAYS[str(rng.choice([*WAYS]))] for _ in range(2))
@@ -78,7 +80,14 @@ def drawn(seed: int) -> dict[str, Any]:
     return {
         "name": "said",
         "dtype": "float64",
-        "inputs": {"x": ["N", STEPS, 2], "q": ["N", STEPS], "n": ["N"], "m": ["N", STEPS], "w": ["N"]},
+        "inputs": {
+            "x": ["N", STEPS, 2],
+            "q": ["N", STEPS],
+            "n": ["N"],
+            "m": ["N", STEPS],
+            "w": ["N"],
+            "a": ["N", STEPS, STEPS],
+        },
         "targets": {"t": ["N", 1]},
         "functions": {
             "same(a)": "a",
@@ -88,7 +97,7 @@ def drawn(seed: int) -> dict[str, Any]:
         },
         "networks": networks,
         "equations": {
-            **{f"also_{name}": name for name in "nmw"},
+            **{f"also_{name}": name for name in "nmwa"},
             "p": hidden,
             "z[i,j,k]": of_entry.format(rng.choice([also, f"also_{also}"])),
             "r": "dense(x[:, 0], 2)",
@@ -108,6 +117,7 @@ def data_of(seed: int) -> dict[str, NDArray[np.float64]]:
         "n": rng.integers(0, STEPS + 1, ROWS).astype(float),
         "m": rng.integers(0, 2, (ROWS, STEPS)).astype(float),
         "w": rng.uniform(0.5, 2, ROWS),
+        "a": rng.integers(0, 2, (ROWS, STEPS, STEPS)).astype(float),
         "t": rng.uniform(size=(ROWS, 1)),
     }
 
@@ -128,8 +138,14 @@ def test_training_is_that_on_quantities_scaled_by_hand(seed: int, tmp_path: Path
     found, expected = (module.flatten(of.checkpoint.fitted) for of in (run, plain))
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
     assert not np.isnan(found).any()
-    assert "'n' and 'm' and 'w' stayed as in the data" in str(run)
+    assert "'n' and 'm' and 'w' and 'a' stayed as in the data" in str(run)
     assert "stayed" not in str(plain)
+
+
+def test_every_operand_says_whether_it_hides() -> None:
+    for entry in library.layers.values():
+        hiding = {h.operand for form in (entry, *(form for _, form in entry.forms)) for h in form.hiding}
+        assert {*entry.operands} - hiding <= {"x", "other", "memory", "labels"}, entry.name
 
 
 def test_what_is_compared_and_measured_is_doubted() -> None:

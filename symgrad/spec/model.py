@@ -513,7 +513,7 @@ class SizeDemand:
 @dataclass(frozen=True)
 class HidingTensor:
     """What the numbers of a tensor say to a layer: how many places of a row are there, of so many at `most`,
-    or, without that, that a place is there where its number is above 0.
+    or, without that, which of them, or which neighbours.
     """
 
     tensor: str

@@ -69,7 +69,7 @@ def _points(draw: Draw, names: tuple[str, ...], anew: bool) -> dict[str, Any]:
     points: dict[str, Any] = {}
     for name in names:
         least = draw.one((-3.0, 0.0, 10.0))
-        is_chosen = draw.chance(0.15) and name != "x"
+        is_chosen = draw.chance(0.15) and name == "s"  # points are told apart by the others
         points[name] = {"of": list(CHOICES)} if is_chosen else [least, least + draw.one((0.5, 2.0, 30.0))]
     method = draw.one(("uniform", "latin", "sobol"))
     said = {"points": points, "number": draw.whole(10, 20), "method": method}

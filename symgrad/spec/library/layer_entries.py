@@ -94,7 +94,7 @@ class LayerDemand:
 @dataclass(frozen=True)
 class LayerHiding:
     """An operand that says how many places of a row are there, of so many at `most`, a formula of sizes; or,
-    without that, which of them.
+    without that, which of them, or which neighbours.
     """
 
     operand: str

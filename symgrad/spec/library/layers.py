@@ -4,6 +4,7 @@ from symgrad.spec.library.layer_entries import (
     Layer,
     LayerDemand,
     LayerForm,
+    LayerHiding,
     LayerParameter,
     LayerState,
     is_false,
@@ -121,6 +122,8 @@ LAYERS = (
         operands=("x", "adjacency"),
         takes=("...", "nodes", "in"),
         others_take=(("adjacency", ("...", "nodes", "nodes")),),
+        hiding=(LayerHiding("adjacency"),),
+        ranges=(("adjacency", "[0, inf)"),),
         parts=(
             ("D", "sqrt(1 + sum(adjacency, axis=-1, keepdims=true))"),
             ("H", "(x @ W) / D"),
