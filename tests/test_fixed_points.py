@@ -112,6 +112,28 @@ def test_the_adjoint_is_the_equation_of_books_and_no_step_is_differentiated() ->
     assert not any(name.startswith(("dz_step", "z_move")) for name in found)
 
 
+COSINE = {"solve": "s * cos(z[i])", "start": 0, "method": "newton", "steps": 8}
+NUMBERS = {
+    "newton": {"z[i:1]": COSINE},
+    "picard": {"z[i:1]": {**COSINE, "method": "picard", "steps": 90}},
+    "as a whole": {"z[:1]": {**COSINE, "solve": "s * cos(z)", "method": "picard", "steps": 90}},
+}
+
+
+@pytest.mark.parametrize("solved", NUMBERS.values(), ids=NUMBERS)
+def test_a_single_number_is_solved_for(solved: dict[str, Any]) -> None:
+    """By a parameter without axes: its slope is formed of numbers, one of which is a step's, kept alone."""
+    equations, s = {**solved, "y[n,i]": "x[n,i] * z[0]"}, {"s": {"axes": [], "init": 0.8}}
+    stages = stages_of(read(spec_of(equations=equations, parameters=s, loss="mse(y, t)", outputs=["y", "z"])))
+    assert identity_of(stages.model, stages.text).state == "identical"
+    module, (x, t) = interpreted(stages.text), np.random.default_rng(0).normal(size=(2, 5, 3))
+    _, z = module.forward(params := module.init_params(0), x)
+    np.testing.assert_allclose(z, 0.8 * np.cos(z), rtol=1e-14)
+    slope = np.cos(z) / (1 + 0.8 * np.sin(z))
+    _, grads = module.loss_and_grad(params, x, t)
+    np.testing.assert_allclose(grads.s, np.mean(2 * (x * z - t) * x) * slope[0], rtol=1e-13)
+
+
 @pytest.mark.parametrize("spec", [spec_of, kepler], ids=["picard", "newton"])
 def test_memory_is_that_of_one_step_whatever_their_number(spec: Any) -> None:
     def units(steps: int) -> Any:

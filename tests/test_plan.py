@@ -106,6 +106,18 @@ def test_real_steps_that_differ_are_told() -> None:
     assert "other times on 2:" in str(replace(plan, measured={2: step.seconds / 2}))
 
 
+def test_steps_of_fewer_rows_that_took_longer_are_told() -> None:
+    """They cannot; of ranks on one machine and on several alike."""
+    steps = tuple(predicted(MACHINE, CLUSTER, ranks, 8, 400) for ranks in (1, 2, 4, 8))
+    plan = ScalingPlan("s", 8, False, 100, 400, "this one", 2, 2, CLUSTER.network, steps, {})
+    assert "took longer" not in str(plan)
+    held_up = replace(steps[2], computing=1.3 * steps[1].computing)
+    told = " ".join(str(replace(plan, steps=(*steps[:2], held_up, steps[3]))).split())
+    assert "steps of 2 rows took longer than of 4: where this machine had other work to do" in told
+    as_many = replace(held_up, rows=4)
+    assert "took longer" not in str(replace(plan, steps=(*steps[:2], as_many, steps[3])))
+
+
 def test_weak_scaling_is_measured_with_as_many_rows_for_each_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of one rank were once shared by all where every rank was to have so many."""
     asked = []

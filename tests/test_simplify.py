@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Any
 
 import pytest
+import sympy as sp
 from building import program_of
 from corpus import CORPUS
+from seeds import SEED
 
+from symgrad.calculus.axes import Axis
+from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.simplify import simplify
+from symgrad.calculus.simplifying.reuse import reuse_forward_values
+from symgrad.calculus.terms import Entry, index_symbol
 from symgrad.notation.equations import Writing
 from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
-
-if TYPE_CHECKING:
-    from symgrad.calculus.program import Program
 
 
 def derive(spec: dict[str, Any]) -> Program:
@@ -84,6 +88,38 @@ def test_a_value_that_is_known_is_read_whatever_it_is_the_exponential_of() -> No
         "gradients": ["x"],
     }
     assert shown(derive(spec), "dx") == "dx = −y ⊙ (0 if x ≤ 0 else 2·x)/(4·n)"
+
+
+def drawn_quotients(random: Random) -> Program:
+    """Two quotients of the same entries, the second in a sum: the first is in it, or is nearly."""
+    n = index_symbol("n")
+    rows = Loop(n, Axis("batch", None))
+    x, y, z, s = (Entry(name, (n,)) for name in "xyzs")
+
+    def above() -> sp.Expr:
+        terms = random.sample([x, y, z, x * y, sp.log(x), sp.Integer(1)], random.choice((1, 1, 2, 3)))
+        return sp.Add(*(random.choice((-3, -1, 1, 1, 2, sp.Rational(1, 2))) * term for term in terms))
+
+    one, number = above(), random.choice((-2, 1, 3))
+    other = random.choice((one, number * one, one + above(), above()))
+    bodies = {"a": one / s, "b": other / s * random.choice((1, y, 1 / s)) + random.choice((0, x, z / s))}
+    equations = [Equation(name, (n,), (rows,), "none", body) for name, body in bodies.items()]
+    kinds = {**dict.fromkeys("xyzs", "input"), **dict.fromkeys("ab", "value")}
+    tensors = tuple(Tensor(name, (rows.axis,), kind) for name, kind in kinds.items())
+    return Program(tensors, tuple(equations), ("a", "b"), None)
+
+
+def test_a_quotient_that_is_held_is_read_where_it_stands() -> None:
+    """And nowhere else: what it stands for in its place is the body that was there."""
+    random, read = Random(SEED), 0
+    for _ in range(150):
+        program = drawn_quotients(random)
+        before, after = program.definition, reuse_forward_values(program).definition
+        held = Entry("a", before["a"].indices)
+        told = after["b"].body.xreplace({held: before["a"].body})
+        assert sp.expand(told - before["b"].body) == 0, program
+        read += after["b"].body != before["b"].body
+    assert read > 10
 
 
 def test_every_rewrite_is_recorded_with_before_and_after() -> None:

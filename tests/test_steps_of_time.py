@@ -70,6 +70,11 @@ NOT_GOING_ON = {
     "the last step at each": {**RNN, "h[n,-1,i]": "0", "y[n,t,i]": "h[n,t,i] * h[n,3,i]"},
     "a start of a step": {**RNN, "h[n,-1,i]": "x[n,0,0]", "y": "h"},
     "no recurrence": {"y": "dense(x, 2)"},
+    "steps of nothing that is given": {
+        "h[k:5,i]": "tanh(h[k-1,i] + b[i])",
+        "h[-1,i]": "0",
+        "y": "x * h[4,0]",
+    },
 }
 
 
@@ -78,6 +83,7 @@ def test_what_knows_of_several_steps_has_no_step(name: str) -> None:
     found = stages(NOT_GOING_ON[name])
     assert found.stepping is None
     assert "def step(" not in found.text
+    assert identity_of(found.model, found.text).state == "identical"
 
 
 FAULTS = (

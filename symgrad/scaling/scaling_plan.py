@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -18,7 +19,7 @@ from symgrad.scaling.scaling_picture import scaling_figure
 from symgrad.training.records.plot import figure_svg, write_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from symgrad.scaling.step_model import Link, PredictedStep
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 HALF = 0.5
 """The efficiency above which scaling is said to hold."""
 FAR = 0.25
-"""The part of a real step's time by which a plan is said to miss it."""
+"""The part of a real step's time by which a plan is said to miss it, or steps of fewer rows to be slower."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,16 +123,28 @@ class ScalingPlan(Displayed):
         fastest, last = self.fastest, self.last_efficient
         where = "the most that was asked for" if fastest.ranks == self.steps[-1].ranks else "more are slower"
         on = "one rank alone" if fastest.ranks == 1 else f"{fastest.ranks} ranks"
-        missed = [str(step.ranks) for step in self.steps if self._misses(step)]
-        doubts = (
-            f"real steps took other times on {', '.join(missed)}: where this machine had other work to do, "
-            "time them again when it has none"
-        )
+        again = "where this machine had other work to do, time them again when it has none"
         return (
             f"fastest on {on} ({self.speed_up(fastest):.3g}×; {where}); "
             f"each rank does at least half of what one alone does up to {last.ranks}",
-            *([doubts] if missed else []),
+            *(f"{doubt}: {again}" for doubt in self._doubts()),
         )
+
+    def _doubts(self) -> Iterator[str]:
+        missed = [str(step.ranks) for step in self.steps if self._misses(step)]
+        if missed:
+            yield f"real steps took other times on {', '.join(missed)}"
+        for many, few in self._slower():
+            yield f"steps of {few.rows} rows took longer than of {many.rows}"
+
+    def _slower(self) -> list[tuple[PredictedStep, PredictedStep]]:
+        """Steps that several ranks compute of more rows in less time: what was timed was held up."""
+        of_several = pairwise(step for step in self.steps if step.ranks > 1)
+        return [
+            (many, few)
+            for many, few in of_several
+            if few.rows < many.rows and few.computing > (1 + FAR) * many.computing
+        ]
 
     def _misses(self, step: PredictedStep) -> bool:
         real = self.measured.get(step.ranks)

@@ -110,14 +110,15 @@ class FixedPoints:
 
     def formula(self, size: int, is_own: bool) -> Formula:
         """A function of what is given and of terms with the unknown, `is_own`: with the same entry alone."""
-        outer, weight, self.drive = self.one(ONE), self.parameter(size), self.given(size)
+        outer, self.drive = self.one(ONE), self.given(size)
+        weight = self.parameter() if self.chance(0.2) else f"{self.parameter(size)}[i]"
         drive = self.drive
         terms = [self.own() if is_own else self.term(size) for _ in range(self.one((1, 1, 2)))]
         beside = f"0.5 * {self.given(size)}" if self.chance(0.3) else "0.2"
 
         def text(entry: Callable[[str], str]) -> str:
             inside = " + ".join(term(entry) for term in terms)
-            body = f"{drive} * {weight}[i] + ({inside}) / {len(terms)}"
+            body = f"{drive} * {weight} + ({inside}) / {len(terms)}"
             return f"{beside} + {STEEPEST} * {outer.format(body)}"
 
         return text

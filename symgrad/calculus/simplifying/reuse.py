@@ -111,11 +111,12 @@ def _power(factor: sp.Expr) -> sp.Expr:
 
 def _multiple(expr: sp.Expr, of: sp.Expr) -> sp.Expr | None:
     """The number k where `expr` is k times another expression, or None."""
-    number, rest = expr.as_coeff_Mul() if not expr.is_Add else expr.args[0].as_coeff_Mul()
     if not of.is_Add:
+        number, rest = expr.as_coeff_Mul()
         return number if rest == of else None
     if not expr.is_Add or len(expr.args) != len(of.args):
         return None
+    number, rest = expr.args[0].as_coeff_Mul()
     other = next((n for n, core in (t.as_coeff_Mul() for t in of.args) if core == rest), None)
     if other is None:
         return None

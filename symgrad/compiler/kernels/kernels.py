@@ -201,11 +201,7 @@ class _Writer(LoopBuilder):
         """Where an entry is; of a tensor stored by columns the first index is the last one: `Z1[i, n]`."""
         if entry.tensor not in self.local and self.plan.is_by_columns(entry.tensor):
             entry = Entry(entry.tensor, (*entry.indices[1:], entry.indices[0]))
-        return super().entry(self._in_memory(entry))
-
-    def _in_memory(self, entry: Entry) -> Entry:
-        """The entry as it lies: of what has one row at a time, in that row."""
-        return Entry(entry.tensor, entry.indices[1:]) if entry.tensor in self.plan.by_rows else entry
+        return super().entry(self.plan.in_memory(entry))
 
     def formed(self, expr: sp.Expr) -> Expression:
         """What is made of numbers in no memory alone is formed in double precision, then rounded once."""
@@ -375,7 +371,7 @@ class _Writer(LoopBuilder):
 
     def _matrix(self, entry: Entry, found: StackedProduct, extents: Mapping[sp.Symbol, sp.Expr]) -> Matrix:
         """An operand of a product: what a tensor has at the indices that are none of its matrix."""
-        chosen = [self._chosen(i, found, extents) for i in self._in_memory(entry).indices]
+        chosen = [self._chosen(i, found, extents) for i in self.plan.in_memory(entry).indices]
         array = Variable(self.names[entry.tensor])
         groups = found.groups(entry)
         shape: tuple[Expression, ...] = ()
@@ -511,7 +507,7 @@ class _Writer(LoopBuilder):
         """The size of its axis as an array has it that these equations read or make."""
         targets = (Entry(e.target, e.indices) for e in equations)
         for entry in (*targets, *entries_of(equations)) if loop.axis.within is None else ():
-            axes, indices = self.plan.axes_in_memory(entry.tensor), self._in_memory(entry).indices
+            axes, indices = self.plan.axes_in_memory(entry.tensor), self.plan.in_memory(entry).indices
             for number, (index, axis) in enumerate(zip(indices, axes, strict=True)):
                 if index == loop.index and axis.fits(loop.axis) and entry.tensor not in self.local:
                     return Length(Variable(self.names[entry.tensor]), number)

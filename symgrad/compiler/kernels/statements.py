@@ -59,7 +59,7 @@ class Statements:
         return Assign(target, self._number(equation.body, slots)), tensors
 
     def _number(self, body: sp.Expr, slots: Mapping[str, Variable]) -> Expression:
-        return Lowering(lambda entry: _cell(entry, slots), self.known)(body)
+        return Lowering(lambda entry: _cell(self.plan.in_memory(entry), slots), self.known)(body)
 
     def product(self, step: Product) -> Statement:
         """One matrix product: `gemm(1, x, W1, 0, Z1)`, or added to a destination."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
+from symgrad.calculus.terms import Entry
 from symgrad.passes.scattering.tilings import tiled
 
 if TYPE_CHECKING:
@@ -235,6 +236,10 @@ class Plan:
         """The axes of a tensor, without its rows where it has one at a time; in the order of its indices."""
         axes = self.program.tensor[tensor].axes
         return axes[1:] if tensor in self.by_rows else axes
+
+    def in_memory(self, entry: Entry) -> Entry:
+        """The entry as it lies: of what has one row at a time, in that row."""
+        return Entry(entry.tensor, entry.indices[1:]) if entry.tensor in self.by_rows else entry
 
     def memory_name(self, tensor: str) -> str:
         """The tensor whose name the memory of `tensor` bears in the module."""

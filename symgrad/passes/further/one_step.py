@@ -49,7 +49,7 @@ class OneStep:
 
 class _ManyStepsError(Exception):
     """A network that knows of several steps at once, or of the number of a step, or of whose rows no input
-    of a step tells how many there are.
+    of a step tells how many there are; or of whose steps neither inputs nor predictions do.
     """
 
 
@@ -99,6 +99,8 @@ class _Step:
             raise _ManyStepsError
         said = {*(t.name for t in given), *program.prediction}
         places = {name: place for name, place in self.places.items() if name in said}
+        if not places:
+            raise _ManyStepsError
         return OneStep(made, places, {name: c.source for name, c in carried.items()})
 
     def _tensors(self) -> tuple[Tensor, ...]:

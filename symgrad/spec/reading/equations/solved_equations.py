@@ -336,7 +336,11 @@ class _AsAWhole(_Solving):
         super().check()
         if is_number(self.start) and not any(size for _, size in self.head.indices):
             problem = f"'{self.name}' starts with a number, so nothing says how large it is"
-            raise SpecError(problem, at=self.at, remedy=f'say so on the left: "{self.name}[:, :8]"')
+            raise SpecError(
+                problem,
+                at=self.at,
+                remedy=f'say so on the left: "{self.name}[:, :8]", or "{self.name}[:1]" if it is one number',
+            )
 
     def check_node(self, node: Node) -> None:
         if isinstance(node, Index) and node.tensor == self.name:
