@@ -122,6 +122,12 @@ def test_judge_finds_parts_identical(name: str) -> None:
     assert identity_of(found.model, found.text).state == "identical"
 
 
+def test_judge_reads_parts_of_more_steps_than_there_are() -> None:
+    """The last part hands nothing on, so none of its steps is read that it does not have."""
+    found = stages({**CASES["two steps before, a start that is learnt, gradients of data"], "axes": {}}, 10)
+    assert identity_of(found.model, found.text).state == "identical"
+
+
 FAULTS = (
     (
         "h_before[0, {n}, {i}] = h_before_begun[{p}, {n}, {i}]",

@@ -22,7 +22,7 @@ import sympy as sp
 from symgrad.calculus.axes import Axis
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Carried, Equation, Loop, Tensor, depending_on
-from symgrad.calculus.terms import Entry, drawn, entries, index_symbol, leading, with_args
+from symgrad.calculus.terms import Entry, delta, drawn, entries, index_symbol, leading, with_args
 from symgrad.errors import SpecError
 from symgrad.passes.recurrences import Recurrence, in_order
 
@@ -425,7 +425,8 @@ class _Parts:
         )
 
     def _hand_on(self, group: _Group) -> None:
-        """What each part hands on, of which no other follows the last one."""
+        """What each part hands on, of which no other follows the last one, which may have fewer steps: it
+        has nothing to hand on then."""
         for name in group.carried:
             carried = self.program.carried[name]
             source = self.names[id(group)][carried.source]
@@ -433,8 +434,13 @@ class _Parts:
             indices = [loop.index for loop in loops]
             others = (*loops[:place], *loops[place + 1 :])
             target = tuple(loop.index for loop in others)
-            indices[place] = sp.Integer(0 if carried.back else group.size - 1)
-            self.editor.add(Equation(group.ended[name], target, others, "none", Entry(source, indices)))
+            if carried.back or group.inside.within is None:
+                indices[place] = sp.Integer(0 if carried.back else group.size - 1)
+                made = Equation(group.ended[name], target, others, "none", Entry(source, indices))
+            else:
+                last = delta(indices[place], sp.Integer(group.size - 1))
+                made = Equation(group.ended[name], target, loops, "sum", last * Entry(source, indices))
+            self.editor.add(made)
 
     def _complete(self, names: Iterable[str]) -> None:
         """Put together those tensors that are kept of all steps, of their parts, once each."""
