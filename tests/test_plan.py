@@ -151,7 +151,7 @@ def test_a_plan_beside_real_steps(tmp_path: Path) -> None:
     assert [step["rows"] for step in steps] == [12, 6, 3, 2]
     assert [step["measured_seconds"] is not None for step in steps] == [False, True, False, False]
     assert all(step["computing"] > 0 and step["memory"] > 1e7 for step in steps)
-    assert steps[0]["sending"] == 0 < steps[1]["sending"] < steps[2]["sending"]
+    assert steps[0]["sending"] == 0 < min(step["sending"] for step in steps[1:])
     for step in steps:
         assert math.isclose(step["seconds"], step["computing"] + step["sending"])
         assert math.isclose(step["efficiency"] * step["ranks"], steps[0]["seconds"] / step["seconds"])

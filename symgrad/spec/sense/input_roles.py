@@ -54,13 +54,14 @@ def taken_as_they_are(model: Model) -> frozenset[str]:
 
     These are lengths and masks that a layer is told, what is compared with the number of a place, as in
     `j < n[i]`, arguments of the library that cannot be negative, as weights, and what such are made of
-    without parameters; and what a network never takes: it is only compared with something, or only joins
-    what was computed with a target already, as the weights of rows do in `mean(w * (y - t)**2)`.
+    without parameters; and what a network never takes, though something reads it: it is only compared with
+    something, or only joins what was computed with a target already, as the weights of rows do in
+    `mean(w * (y - t)**2)`.
     """
     found = _Reading(model)
     while found.goes_on():
         pass
-    return frozenset(tensor.name for tensor in model.spec.inputs) - (found.quantities - found.signs)
+    return frozenset(found.signs | (found.read - found.quantities))
 
 
 class _Reading:
@@ -73,6 +74,7 @@ class _Reading:
         self.known = {t.name: _Value(frozenset((t.name,))) for t in model.spec.inputs}
         self.known |= {t.name: _Value(of_target=True) for t in model.spec.targets}
         self.known |= {p.name: _Value(learned=True) for p in model.parameters}
+        self.read: set[str] = set()
         self.quantities: set[str] = set()
         self.signs: set[str] = set()
 
@@ -103,10 +105,10 @@ class _Reading:
     def _value(self, node: Node, local: Mapping[str, _Value]) -> _Value:
         match node:
             case Name(name):
-                return local.get(name) or self.known.get(name, _NOTHING)
+                return local.get(name) or self._of_tensor(name)
             case Index(name):  # of a tensor, whatever an index is called
                 found = local.get(name, _PLACE)
-                return self.known.get(name, _NOTHING) if found == _PLACE else found
+                return self._of_tensor(name) if found == _PLACE else found
             case Compare(left=left, right=right):
                 compared = self._value(left, local) | self._value(right, local)
                 if compared.of_place:
@@ -115,6 +117,11 @@ class _Reading:
             case Call():
                 return self._call(node, local)
         return self._joined([self._value(child, local) for child in children(node)], node)
+
+    def _of_tensor(self, name: str) -> _Value:
+        found = self.known.get(name, _NOTHING)
+        self.read |= found.inputs
+        return found
 
     def _call(self, call: Call, local: Mapping[str, _Value]) -> _Value:
         if call.function in _MEASURING:

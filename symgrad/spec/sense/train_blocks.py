@@ -33,13 +33,15 @@ def check_training(model: Model) -> None:
         held_out, rest = ("no rows", "all") if part < 0.5 else ("all rows", "none")
         problem = f"a validation part of {part:.12g} holds out {held_out} and trains on {rest}"
         raise SpecError(problem, at=spec.place_of("train", "validation"), remedy="write 0.2, for example")
+    tensors = {tensor.name: tensor for tensor in (*spec.inputs, *spec.targets)}
     for data in spec.train.sources:
         for name, columns in data.columns:
-            _check_columns(spec, data, name, columns)
+            if name in tensors:  # what is none is told with the columns that there are
+                _check_columns(spec, data, tensors[name], columns)
 
 
-def _check_columns(spec: Spec, data: DataSpec, name: str, columns: tuple[str, ...]) -> None:
-    tensor = next(tensor for tensor in (*spec.inputs, *spec.targets) if tensor.name == name)
+def _check_columns(spec: Spec, data: DataSpec, tensor: TensorSpec, columns: tuple[str, ...]) -> None:
+    name = tensor.name
     if not columns:
         problem = f"'columns' names none for '{name}'"
         remedy = f"write {name}: [...] with its columns, or leave it out: it then takes what the others leave"
