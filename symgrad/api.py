@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.arguments import one_of, positive, whole
-from symgrad.errors import DataError, ModuleError, SpecError, SymgradError, warn
+from symgrad.errors import DataError, ModuleError, SpecError, SymgradError, how_to_install, warn
 from symgrad.files import replace_file
 from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read as read_spec
@@ -316,7 +316,7 @@ def _certificates() -> ModuleType:
     except ModuleNotFoundError as missing:
         if missing.name != "flint":
             raise
-        raise ModuleError("python-flint is missing", remedy='pip install "symgrad[certify]"') from None
+        raise ModuleError("python-flint is missing", remedy=how_to_install("certify")) from None
     return certificate
 
 
@@ -800,7 +800,7 @@ def _onnx_reader() -> ModuleType:
     except ModuleNotFoundError as missing:
         if missing.name not in ("onnx", "onnxruntime"):
             raise
-        raise ModuleError(f"{missing.name} is missing", remedy='pip install "symgrad[onnx]"') from None
+        raise ModuleError(f"{missing.name} is missing", remedy=how_to_install("onnx")) from None
     return reader
 
 

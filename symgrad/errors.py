@@ -120,6 +120,11 @@ def warn(found: SymgradWarning) -> None:
     warnings.warn(found, stacklevel=level)
 
 
+def how_to_install(extra: str) -> str:
+    """A remedy: what brings the packages of an extra, where symgrad is installed as README.md says."""
+    return f'run python -m pip install ".[{extra}]" in your copy of symgrad'
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A remedy naming the known word nearest to `word`, or the empty string.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from module_use import LINE
 from numba.misc.init_utils import generate_version_info
 from oldest import SELECTION, oldest_versions, project
 
+from symgrad.errors import how_to_install
 from symgrad.pipeline import module_text
 from symgrad.spec.reader import read
 
@@ -20,6 +22,20 @@ def test_every_dependency_is_tried_in_its_oldest_version() -> None:
     assert all(one.count("==") == 1 for one in pinned)
     assert {one.replace("==", ">=") for one in pinned} > set(project()["dependencies"])
     assert all((Path(__file__).parent / f"{name}.py").is_file() for name in SELECTION.split())
+
+
+def test_extras_are_asked_for_as_the_readme_installs_them() -> None:
+    """No registry has symgrad: what a message says is to work in a copy of the repository."""
+    root = Path(__file__).parent.parent
+    texts = [file.read_text() for file in (*root.glob("*.md"), *(root / "symgrad").rglob("*.py"))]
+    assert not [text for text in texts if re.search(r"pip install .?symgrad", text)]
+    asked = {extra for text in texts for extra in re.findall(r"how_to_install\(.(\w+).\)", text)}
+    asked |= {
+        extra for text in texts for many in re.findall(r'"\.\[([\w,]+)\]"', text) for extra in many.split(",")
+    }
+    assert asked >= {"plot", "mpi", "certify"}
+    assert asked <= set(project()["optional-dependencies"])
+    assert how_to_install("mpi") == 'run python -m pip install ".[mpi]" in your copy of symgrad'
 
 
 def declared_numba() -> str:

@@ -16,7 +16,7 @@ from symgrad.cli import main
 from symgrad.diagnosis import examine, hardware, installed, trial_module
 from symgrad.diagnosis.diagnosis_report import Diagnosis, Finding
 from symgrad.diagnosis.module_cache import cache
-from symgrad.usable_cores import usable_cores
+from symgrad.usable_cores import allowed_cores
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_this_machine_works(diagnosis: Diagnosis) -> None:
     assert diagnosis.passed
     found = named(diagnosis.findings)
     assert found["versions", "symgrad"].value == VERSION
-    assert found["machine", "cores"].number == usable_cores()
+    assert found["machine", "cores"].number == allowed_cores()
     assert "generated, compiled and verified" in found["trial", "a small module"].value
     for name in ("small product, float32", "large product, float64", "memory", "call of compiled code"):
         assert (found["speed", name].number or 0) > 0
@@ -94,16 +94,14 @@ def test_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "OPENBLAS_NUM_THREADS=0" in threads.remedy
 
 
-def test_less_time_than_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    quota = tmp_path / "cpu.max"
-    monkeypatch.setattr(hardware, "_QUOTA", quota)
-    assert ("machine", "time limit") not in named(hardware.processor())
-    quota.write_text("max 100000\n", encoding="utf-8")
-    assert ("machine", "time limit") not in named(hardware.processor())
-    quota.write_text("50000 100000\n", encoding="utf-8")
+def test_less_time_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    for granted in (None, 10_000.0):
+        monkeypatch.setattr(hardware, "granted_cores", lambda granted=granted: granted)
+        assert ("machine", "time limit") not in named(hardware.processor())
+    monkeypatch.setattr(hardware, "granted_cores", lambda: 0.5)
     limit = named(hardware.processor())["machine", "time limit"]
     assert (limit.verdict, limit.value[:9]) == ("warning", "0.5 cores")
-    assert "OPENBLAS_NUM_THREADS=1" in limit.remedy
+    assert "OMP_NUM_THREADS=1" in limit.remedy
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a profile folder is its user's by the system's rules")

@@ -154,7 +154,7 @@ def test_without_mpiexec_it_is_said_what_to_install(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(mpi_world.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(ModuleError, match=r'mpiexec.*pip install "symgrad\[mpi\]"'):
+    with pytest.raises(ModuleError, match=r'mpiexec.*pip install "\.\[mpi\]"'):
         mpi_world.run_on_ranks(["train"], 2)
     monkeypatch.setattr(mpi_world, "find_spec", lambda _: None)
     with pytest.raises(ModuleError, match="mpi4py is missing"):

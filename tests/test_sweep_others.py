@@ -119,7 +119,7 @@ def test_optuna_says_nothing_and_is_asked_for(
     assert optuna.logging.get_verbosity() == before == logging.INFO
     assert capfd.readouterr().err == ""
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(sg.ModuleError, match=r'optuna is missing; pip install "symgrad\[sweep\]"'):
+    with pytest.raises(sg.ModuleError, match=r'optuna is missing; run python -m pip install "\.\[sweep\]"'):
         proposed(place, tmp_path / "t", trials=2)
     assert not (tmp_path / "t").exists()
     sg.sweep(place / "tiny.yaml", {"seed": "0,1"}, out=tmp_path / "u", progress=False)

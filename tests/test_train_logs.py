@@ -215,7 +215,7 @@ def test_a_package_that_is_missing_is_named_before_training(
     monkeypatch.setitem(sys.modules, name, None)
     spec = make_spec()
     module = make_module(spec)
-    with pytest.raises(ModuleError, match=rf'cannot be loaded: .*; pip install "symgrad\[{name}\]"'):
+    with pytest.raises(ModuleError, match=rf'cannot be loaded: .*; run python -m pip install "\.\[{name}\]"'):
         quiet(spec, module, out=tmp_path, log=name)
     assert not module.calls
 

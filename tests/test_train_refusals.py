@@ -142,7 +142,7 @@ def test_bad_parquet_is_refused(tmp_path):
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert "symgrad[parquet]" in refused(tmp_path, b"PAR1", "data.parquet")
+    assert 'pip install ".[parquet]"' in refused(tmp_path, b"PAR1", "data.parquet")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def verify(
     was too busy or had too little memory.
 
     A certificate holds, for one point, a ball around every exact entry of the gradient and the module's
-    distance from it; it needs the extra symgrad[certify].
+    distance from it; it needs what python -m pip install ".[certify]" brings.
     """
     from symgrad.cli.actions import certify_module, check_certificate
     from symgrad.cli.measuring import verify_module
@@ -146,7 +146,7 @@ def train(spec: Path | None, **options: Any) -> int:
     the training, `symgrad train --resume RUN` comes to the end that it would have come to.
 
     With --ranks, or begun by mpiexec, processes share the rows of every batch, on one machine or on several
-    that share the folder; it needs the extra symgrad[mpi].
+    that share the folder; it needs what python -m pip install ".[mpi]" brings.
     """
     from symgrad.cli.train_command import TrainOptions, train_spec
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.benchmark.machine_limits import cpu_name
 from symgrad.diagnosis.diagnosis_report import Finding
-from symgrad.usable_cores import usable_cores
+from symgrad.usable_cores import allowed_cores, granted_cores, usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ _WIDTHS = (
     ("neon", "NEON"),
 )
 _LAYERS = (("tbb", "tbbpool"), ("omp", "omppool"), ("workqueue", "workqueue"))
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -31,12 +30,12 @@ def processor() -> Iterator[Finding]:
     """The processor, the cores this process may use, and what LLVM compiles for."""
     from llvmlite import binding
 
-    cores, there = usable_cores(), os.cpu_count() or 1
+    cores, there = allowed_cores(), os.cpu_count() or 1
     yield Finding("machine", "processor", cpu_name())
     yield Finding("machine", "cores", f"{cores} of {there} usable", number=cores)
-    share = _quota()
+    share = granted_cores()
     if share is not None and share < cores:
-        remedy = f"set OPENBLAS_NUM_THREADS={max(1, int(share))}: more threads than that wait for each other"
+        remedy = f"set OMP_NUM_THREADS={max(1, int(share))}: more threads than that wait for each other"
         value = f"{share:g} cores' worth of time, less than the {cores} cores"
         yield Finding("machine", "time limit", value, "warning", remedy)
     features = binding.get_host_cpu_features()
@@ -44,15 +43,6 @@ def processor() -> Iterator[Finding]:
     vectors = known[0] if known else "no vectors"
     llvm = ".".join(map(str, binding.llvm_version_info))
     yield Finding("machine", "compiled for", f"{binding.get_host_cpu_name()} with {vectors}, by LLVM {llvm}")
-
-
-def _quota() -> float | None:
-    """How many cores' time a container grants, where it grants less than all."""
-    try:
-        most, period = _QUOTA.read_text(encoding="utf-8").split()
-        return float(most) / float(period)
-    except (OSError, ValueError):
-        return None
 
 
 def blas() -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.displayed import Displayed
-from symgrad.errors import DataError, ModuleError
+from symgrad.errors import DataError, ModuleError, how_to_install
 from symgrad.exchange.learnt import fitting, learnt_of
 from symgrad.files import write_whole
 from symgrad.pipeline import stages_of
@@ -90,5 +90,5 @@ def _writer(file: Path) -> Any:
     except ModuleNotFoundError as missing:
         if missing.name not in ("onnx", "onnxruntime", "safetensors"):
             raise
-        remedy = f'pip install "symgrad[{file.suffix[1:]}]"'
+        remedy = how_to_install(file.suffix[1:])
         raise ModuleError(f"{missing.name} is missing", at=str(file), remedy=remedy) from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from symgrad.errors import DataError, ModuleError
+from symgrad.errors import DataError, ModuleError, how_to_install
 from symgrad.training.records.plot import figure_svg, write_figure
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def draw_evaluation(evaluation: DrawnEvaluation, path: Path) -> None:
         raise DataError(problem, at=evaluation.name, remedy="leave the picture out")
     figure = _figure(evaluation)
     if figure is None:
-        raise ModuleError("matplotlib is missing", remedy='pip install "symgrad[plot]"')
+        raise ModuleError("matplotlib is missing", remedy=how_to_install("plot"))
     write_figure(figure, path)
 
 

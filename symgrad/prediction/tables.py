@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from symgrad.errors import DataError, ModuleError
+from symgrad.errors import DataError, ModuleError, how_to_install
 from symgrad.files import replacing
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ParquetTable:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ModuleNotFoundError:
-            raise ModuleError("pyarrow is missing", remedy='pip install "symgrad[parquet]"') from None
+            raise ModuleError("pyarrow is missing", remedy=how_to_install("parquet")) from None
         self.path, self.arrow, self.parquet = path, pa, pq
         self.writer: Any = None
 

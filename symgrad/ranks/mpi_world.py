@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 ENDED_IN, LAUNCHER = "SYMGRAD_RANKS_ENDED_IN", "SYMGRAD_RANKS_LAUNCHER"
 """Where the first of launched ranks leaves its exit status; what the process has locked that began them."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-INSTALL = 'pip install "symgrad[mpi]"'
+INSTALL = how_to_install("mpi")
 SETTINGS = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from symgrad.benchmark.units import amount, duration
 from symgrad.displayed import Displayed
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, how_to_install
 from symgrad.plain_text import plain_text
 from symgrad.scaling.scaling_picture import scaling_figure
 from symgrad.training.records.plot import figure_svg, write_figure
@@ -182,7 +182,7 @@ class ScalingPlan(Displayed):
         """
         figure = scaling_figure(self)
         if figure is None:
-            raise ModuleError("matplotlib is missing", remedy='pip install "symgrad[plot]"')
+            raise ModuleError("matplotlib is missing", remedy=how_to_install("plot"))
         write_figure(figure, path)
 
     def _picture(self) -> str | None:

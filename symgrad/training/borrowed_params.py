@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.errors import DataError, ModuleError, did_you_mean
+from symgrad.errors import DataError, ModuleError, did_you_mean, how_to_install
 from symgrad.runtime.array_archives import _digest, arrays_of, read_archive
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         from safetensors import SafetensorError
         from safetensors.numpy import load
     except ModuleNotFoundError:
-        remedy = 'pip install "symgrad[safetensors]"'
+        remedy = how_to_install("safetensors")
         raise ModuleError("safetensors is missing", at=str(path), remedy=remedy) from None
     try:
         content = Path(path).read_bytes()

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from symgrad.displayed import Displayed
-from symgrad.errors import DataError, DivergenceError
+from symgrad.errors import DataError, DivergenceError, how_to_install
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.records.history import HISTORY_CSV, HISTORY_JSON, HISTORY_LINES, History, finite
 from symgrad.training.records.plot import history_svg, plot_history
@@ -186,6 +186,6 @@ def write_run(folder: Path, run: Run) -> Run:
         return replace(run, paths=paths)
     picture = plot_history(run.history, folder / CURVES)
     if picture is None:
-        note = "no learning curves: matplotlib is not installed (pip install 'symgrad[plot]')"
+        note = f"no learning curves: matplotlib is not installed; {how_to_install('plot')}"
         return replace(run, paths=paths, notes=(*run.notes, note))
     return replace(run, paths=(*paths, picture))

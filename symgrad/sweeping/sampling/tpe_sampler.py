@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, how_to_install
 from symgrad.sweeping.sampling.samplers import TRIALS_STREAM
 from symgrad.sweeping.varied.sweep_axes import ListedValues, shown
 
@@ -32,7 +32,7 @@ def demand_optuna() -> Any:
     try:
         import optuna
     except ModuleNotFoundError:
-        raise ModuleError("optuna is missing", remedy='pip install "symgrad[sweep]"') from None
+        raise ModuleError("optuna is missing", remedy=how_to_install("sweep")) from None
     return optuna
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from symgrad.compiler.loading.sources import sources_digest
-from symgrad.errors import DataError, ModuleError
+from symgrad.errors import DataError, ModuleError, how_to_install
 from symgrad.sweeping.working.sweep_trial import TrialOutcome, run_trial
 from symgrad.sweeping.working.workers import EndedTrial
 
@@ -39,7 +39,7 @@ class DaskWorkers:
         try:
             import distributed
         except ModuleNotFoundError:
-            raise ModuleError("dask.distributed is missing", remedy='pip install "symgrad[sweep]"') from None
+            raise ModuleError("dask.distributed is missing", remedy=how_to_install("sweep")) from None
         self._dask: Any = distributed
         self._sweep = uuid4().hex[:8]
         self._under_way: dict[Any, TrialOrder] = {}

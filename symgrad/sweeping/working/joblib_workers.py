@@ -16,7 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, how_to_install
 from symgrad.sweeping.working.sweep_trial import TrialOutcome, run_trial
 from symgrad.sweeping.working.workers import TRIES, EndedTrial
 
@@ -103,7 +103,7 @@ class JoblibWorkers:
         try:
             from joblib.externals.loky import ProcessPoolExecutor
         except ModuleNotFoundError:
-            raise ModuleError("joblib is missing", remedy='pip install "symgrad[sweep]"') from None
+            raise ModuleError("joblib is missing", remedy=how_to_install("sweep")) from None
         env = {f"{library}_NUM_THREADS": str(self.threads) for library in _THREADS}
         begun = (os.getpid(),)
         return ProcessPoolExecutor(self.workers, env=env, initializer=_begin_worker, initargs=begun)

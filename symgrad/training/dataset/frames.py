@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.errors import DataError
+from symgrad.errors import DataError, how_to_install
 from symgrad.training.dataset.column import Column, column_of
 from symgrad.training.dataset.exactness import to_float
 from symgrad.training.dataset.source import Source
@@ -100,7 +100,7 @@ def _readable(
     try:
         import pyarrow as pa
     except ImportError as error:
-        remedy = "pip install 'symgrad[parquet]', or save the data as CSV or NPZ"
+        remedy = f"save the data as CSV or NPZ, or {how_to_install('parquet')}"
         raise DataError(f"reading {kind} needs pyarrow", at=label, remedy=remedy) from error
     try:
         yield from opened(path, positions)

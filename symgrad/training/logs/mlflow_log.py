@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from symgrad.errors import DataError, DataWarning, ModuleError, warn
+from symgrad.errors import DataError, DataWarning, ModuleError, how_to_install, warn
 from symgrad.files import write_whole
 from symgrad.training.records.history import row_of
 
@@ -28,7 +28,7 @@ def client_parts() -> tuple[Any, Any]:
         from mlflow.entities import Metric
         from mlflow.tracking import MlflowClient
     except ImportError as error:
-        remedy = 'pip install "symgrad[mlflow]"'
+        remedy = how_to_install("mlflow")
         raise ModuleError(f"MLflow cannot be loaded: {error}", at="log", remedy=remedy) from None
     return MlflowClient, Metric
 

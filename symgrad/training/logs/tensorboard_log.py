@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, how_to_install
 from symgrad.training.records.history import row_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def event_parts() -> tuple[Any, Any, Any, Any]:
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
     except ImportError as error:
-        remedy = 'pip install "symgrad[tensorboard]"'
+        remedy = how_to_install("tensorboard")
         raise ModuleError(f"TensorBoard cannot be loaded: {error}", at="log", remedy=remedy) from None
     return Event, SessionLog, Summary, EventFileWriter
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symgrad.displayed import Displayed
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, how_to_install
 from symgrad.plain_text import plain_text
 from symgrad.training.rates.rate_picture import rate_figure
 from symgrad.training.records.history import finite
@@ -129,7 +129,7 @@ class RateTest(Displayed):
         """
         figure = self._figure()
         if figure is None:
-            raise ModuleError("matplotlib is missing", remedy='pip install "symgrad[plot]"')
+            raise ModuleError("matplotlib is missing", remedy=how_to_install("plot"))
         write_figure(figure, path)
 
     def _picture(self) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.errors import DataError, ModuleError, did_you_mean
+from symgrad.errors import DataError, ModuleError, did_you_mean, how_to_install
 from symgrad.training.scores.decisions import decisions
 from symgrad.training.scores.metrics import scored_entries
 
@@ -66,7 +66,7 @@ def scorers(names: Sequence[str]) -> dict[str, Scorer]:
         from sklearn.metrics import get_scorer, get_scorer_names
     except ModuleNotFoundError:
         problem = f"scikit-learn is missing, which measures {', '.join(names)}"
-        raise ModuleError(problem, remedy='pip install "symgrad[sklearn]"') from None
+        raise ModuleError(problem, remedy=how_to_install("sklearn")) from None
     known = get_scorer_names()
     for name in names:
         if name not in known:
