@@ -18,7 +18,8 @@ from thread_ranks import on_groups
 
 from symgrad.errors import DataError
 from symgrad.ranks.group_of_ranks import RankGroup
-from symgrad.ranks.made_once import PREFIX, REMEDY, made_once
+from symgrad.ranks.made_once import REMEDY, made_once
+from symgrad.ranks.passing_names import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

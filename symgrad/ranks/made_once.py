@@ -1,7 +1,8 @@
 """What one rank of each machine makes and all ranks there have: its arrays lie in memory that they share.
 
-That is a file which has no name any more before anything is in it, so nothing of it is left however its ranks
-end. Of an array a rank loads the pages it looks at; where memory is short, the system keeps others on disk.
+That is a file which has no name any more before anything is in it, so nothing of it stays however its ranks
+end; an empty one of ranks that were killed before goes with `remove_left`. Of an array a rank loads the pages
+it looks at; where memory is short, the system keeps others on disk.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from symgrad.errors import DataError
+from symgrad.ranks.passing_names import PREFIX, hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from symgrad.ranks.group_of_ranks import RankGroup
 
 T = TypeVar("T")
-PREFIX = "symgrad-shared-"
 ALIGNED = 64
 """Arrays begin at multiples of so many bytes."""
 REMEDY = "ranks share there what one of them has read; the variable TMPDIR names another folder"
@@ -69,7 +70,9 @@ def _folder() -> tuple[int, int]:
 def _opened(path: Path) -> IO[bytes]:
     """A file that the first of some processes makes. Raises DataError."""
     with _refused():
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b", buffering=0)
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b", buffering=0)
+    hold(file.fileno())
+    return file
 
 
 @contextmanager

@@ -11,10 +11,10 @@ import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError, how_to_install
+from symgrad.ranks.passing_names import HELD, held_folder, is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ OF_MPIEXEC = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE")
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """How many it began."""
 ENDED_IN, LAUNCHER = "SYMGRAD_RANKS_ENDED_IN", "SYMGRAD_RANKS_LAUNCHER"
-"""Where the first of launched ranks leaves its exit status; what the process has locked that began them."""
+"""Where the first of launched ranks leaves its exit status; what the process holds that began them."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 INSTALL = how_to_install("mpi")
 SETTINGS = {
@@ -70,27 +70,15 @@ def run_on_ranks(arguments: Sequence[str], ranks: int, start_within: float = 120
     """
     mpiexec = mpiexec_here()
     python = [sys.executable, "-m", "mpi4py", "-m", "symgrad"]
-    with TemporaryDirectory(prefix="symgrad-ranks-") as folder:
-        ended, here = Path(folder) / "status", Path(folder) / "here"
-        environment = environment_of_ranks() | {ENDED_IN: str(ended), LAUNCHER: str(here)}
+    with held_folder() as folder:
+        ended = folder / "status"
+        environment = environment_of_ranks() | {ENDED_IN: str(ended), LAUNCHER: str(folder / HELD)}
         command = [mpiexec, "-n", str(ranks), *python, *arguments]
-        with _held(here):
-            running = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  # our own
-            with running, _signals_go_to(running):
-                _demand_start(running, Path(folder), ranks, start_within)
-                running.wait()
+        running = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  # our own
+        with running, _signals_go_to(running):
+            _demand_start(running, folder, ranks, start_within)
+            running.wait()
         return int(ended.read_text()) if ended.is_file() else None
-
-
-@contextmanager
-def _held(file: Path) -> Iterator[None]:
-    """Inside it this process holds a lock, which the system takes from it however it ends."""
-    with file.open("wb") as handle:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _demand_start(running: subprocess.Popen[bytes], folder: Path, ranks: int, seconds: float) -> None:
@@ -114,18 +102,9 @@ def check_in(rank: int) -> None:
 
 
 def is_abandoned() -> bool:
-    """Whether the process that launched this rank has ended: no lock is on its file any more."""
+    """Whether the process that launched this rank has ended."""
     place = os.environ.get(LAUNCHER)
-    if place is None or sys.platform == "win32":
-        return False
-    import fcntl
-
-    try:
-        with open(place, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:  # somebody holds it, or it is on another machine
-        return False
-    return True
+    return place is not None and is_free(Path(place))
 
 
 def leave_status(status: int) -> int:

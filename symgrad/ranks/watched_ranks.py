@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.ranks.mpi_world import check_in, is_abandoned
+from symgrad.ranks.passing_names import PREFIX, hold, remove_left
 from symgrad.ranks.patient_comm import PatientComm
 
 if TYPE_CHECKING:
@@ -84,17 +85,19 @@ class WatchedComm(PatientComm):
 def _board(node: Any) -> NDArray[np.float64]:
     """Memory that the ranks of one machine share, a row for each: a file that has no name any more."""
     size = 8 * FIELDS * node.Get_size()
-    is_first, name = node.Get_rank() == 0, ""
+    is_first, handle, name = node.Get_rank() == 0, -1, ""
     if is_first:
-        handle, name = tempfile.mkstemp(prefix="symgrad-ranks-")
+        remove_left()
+        handle, name = tempfile.mkstemp(prefix=PREFIX)
+        hold(handle)
         os.truncate(handle, size)
-        os.close(handle)
     name = node.bcast(name)
     with open(name, "r+b") as shared:
         memory = mmap.mmap(shared.fileno(), size)
     node.Barrier()
     if is_first:
         os.unlink(name)
+        os.close(handle)
     return np.frombuffer(memory, np.float64).reshape(-1, FIELDS)
 
 
