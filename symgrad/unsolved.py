@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecWarning, SymgradError
+from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,5 +48,6 @@ def _warning(solved: SolvedSpec, change: float, largest: float) -> SpecWarning:
     )
     remedy = "give it more steps, or a start that is nearer"
     if solved.method == "picard":
-        remedy += f"; or let a step go half of the way, 0.5 * {solved.name}[...] + 0.5 * (...)"
+        half = f"0.5 * {solved.left} + 0.5 * ({unparse(solved.formula)})"
+        remedy += f'; or let a step go half of the way, solve: "{half}"'
     return SpecWarning(problem, at=solved.at, remedy=remedy)

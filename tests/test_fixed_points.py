@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import warnings
@@ -378,7 +379,10 @@ def test_what_is_not_solved_is_said_with_what_its_last_step_changed() -> None:
     assert isinstance(doubt, SpecWarning)
     assert "'z' is not solved: the last of 3 steps changes it by 0." in str(doubt)
     (doubt,) = unsolved(read(spec_of()), {**point, "W": np.diag([-9.0, 9, -9])}, {"x": x})  # goes to and fro
-    assert "0.5 * z[...] + 0.5 * (...)" in str(doubt)
+    half = re.search(r'solve: "(.*)"$', str(doubt))
+    assert half is not None
+    assert half[1] == "0.5 * z[n,i] + 0.5 * (tanh(sum(z[n, j] * W[j, i], j) + x[n, i] + b[i]))"
+    assert read(spec_of({**PICARD, "solve": half[1]})).solved, "it can be pasted"
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -444,3 +448,58 @@ def test_the_orbit_that_is_drawn_is_learnt(tmp_path: Path) -> None:
         _, grads = module.loss_and_grad(module.unflatten(np.array([a])), M, seen)
         a -= 4 * float(grads.a)
     assert 1 / (1 + np.exp(-a)) == pytest.approx(0.6, abs=0.01)
+
+
+WHOLE = {"solve": "tanh(z @ W + x)", "start": 0, "method": "picard", "steps": 40}
+
+
+@pytest.mark.parametrize(
+    ("left", "changed", "told"),
+    [
+        (
+            "z",
+            {"start": "s"},
+            "'z' starts with a number, so nothing says how large it is; .*, as in \"z[:, :8]\"",
+        ),
+        (
+            "z",
+            {"start": "b"},
+            "'z' is [batch, 3], but [3] where it starts; .* left, \"z[:, :3]\", and start with",
+        ),
+        ("z", {"solve": "sum(z)", "start": "x"}, "what this gives is []; expected 1 axis or more"),
+        ("z[n,i]", {"solve": "z[n,i+1] / 5"}, "give its range: z[n:batch, i:10]"),
+        ("z[n,i]", {"solve": "z[n,i] @ W"}, "write the name alone, z, where"),
+        ("z[n,i]", {"solve": "tanh(z[n,i] + x[n,i])", "start": "x"}, "each entry of 'z' must be one number"),
+        ("z[n,i]", {"solve": "tanh(z[n,i] * x[n,i] + y[n,i])"}, "there are x, t, W, b, s, batch"),
+        ("y, z[n]", {}, "side by side in one: y[n, i:2]"),
+    ],
+)
+def test_what_is_wrong_is_said_of_what_the_user_wrote(left: str, changed: dict[str, Any], told: str) -> None:
+    """Tensors that stand for an equation are nobody's; what it is mended with can be pasted."""
+    parameters = {"W": {"axes": [3, 3], "init": "normal(std=0.3)"}, "b": [3], "s": {"axes": [], "init": 0.5}}
+    given = spec_of(None, equations={left: {**WHOLE, **changed}}, parameters=parameters)
+    with pytest.raises(SpecError, match=re.escape(told).replace(r"\.\*", ".*")) as found:
+        assert stages_of(read(given)).derived
+    assert "z_" not in str(found.value)
+    for pasted in re.findall(r"left, (?:as in )?.(z\[[^]]*\])", str(found.value)):
+        sized = {**WHOLE, **changed}
+        fits = pasted.replace("8", "3")  # as what the formula gives
+        assert stages_of(read({**given, "equations": {fits: sized}})).text
+
+
+@pytest.mark.parametrize(
+    ("left", "formula", "told"),
+    [
+        ("z[n,i]", "tanh(z[n,i] + x[n,i])", 'solve for it: "z[n,i]": {solve: ..., start: 0,'),
+        (
+            "z[m,i]",
+            "tanh(z[m,i] + x[m,i])",
+            'read the step before, z[m,t-1,i], and give it a start: "z[m,-1,i]": 0',
+        ),
+        ("z[:, s]", "tanh(z[:, s] + x)", 'read the step before, z[:,s-1], and give it a start: "z[:,-1]": 0'),
+        ("z", "tanh(z @ W + x)", 'solve for it: "z[:, :8]": {solve: ..., start: 0,'),
+    ],
+)
+def test_what_reads_itself_is_told_how_its_own_steps_are_written(left: str, formula: str, told: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(told)):
+        assert stages_of(read(spec_of(None, equations={left: formula}))).derived

@@ -86,7 +86,7 @@ def test_axes_taken_whole_without_an_index_of_steps_are_told_their_indices(writt
 
 
 def test_a_formula_of_a_whole_tensor_has_no_index_of_steps():
-    with pytest.raises(SpecError, match=r"write the name alone, p, .*, or give its range: p\[n:10, :J\]"):
+    with pytest.raises(SpecError, match=r"write the name alone, p, .*, or give its range: p\[n:batch, :J\]"):
         assert stages_of(spec({"p[n, :J]": "x * 2"})).derived
 
 
@@ -134,7 +134,7 @@ def test_numbers_of_a_constant_are_no_indices_and_what_the_error_names_is():
         ("p[n, j:5, c]", "max(x[n, 2*j + k, c], k=2)", "it runs from 0 to 9; expected one from 0 to 8"),
         ("p[n, i, c]", "x[n, i + 1, c] - x[n, i, c]", r"runs from 1 to 9.*Y\[n, i:3\]"),
         ("p[n, j:]", "x[n, j, 0]", "an index on the left is a name"),
-        ("p[n, :J]", "x[n, 0, 0]", r"each step of 'p\[n\]' is \[\]; expected 1 axes or more"),
+        ("p[n, :J]", "x[n, 0, 0]", r"each step of 'p\[n\]' is \[\]; expected 1 axis or more"),
         ("p[n, j:4:2]", "x[n, j, 0]", "an index on the left is a name"),
         ("p[n, 2*j]", "x[n, j, 0]", "an index on the left is a name"),
         ("p[n, j:J, j:J]", "x[n, j, 0]", "the index 'j' stands twice on the left"),

@@ -13,6 +13,7 @@ from symgrad.elaborate.operands import Value
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.syntax import Number
 from symgrad.spec.language.trees import values_in
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.model import ITS_END, EquationSpec
 from symgrad.spec.reads import sources, written_around
 
@@ -67,14 +68,35 @@ class CarriedTensors:
                 raise self._misfit(made, tensor)
 
     def _misfit(self, made: Tensor, tensor: Tensor) -> ShapeError:
-        equation = next(e for e in self.equations if e.name == made.name)
+        equation = self._equation(made.name)
+        if equation.solving is not None:
+            return self._unlike_its_start(equation, made, tensor)
+        ranged = ", ".join(f"{i}:{axis}" for i, axis in zip(equation.index_names, made.axes, strict=False))
         return ShapeError(
             f"'{made.name}' is {show_axes(made.axes)}, but {show_axes(tensor.axes)} a step before",
             at=equation.at,
-            remedy="give its indices ranges: h[n, t:20, i:64]"
+            remedy=f"give its indices ranges: {made.name}[{ranged}]"
             if equation.each is None
             else "every step gives as many numbers as the start does",
         )
+
+    def _unlike_its_start(self, equation: EquationSpec, made: Tensor, tensor: Tensor) -> ShapeError:
+        """What is solved for has other axes than it starts with; the axis of its steps nobody wrote."""
+        along = equation.each.along if equation.each is not None else 0
+        axes, begun = ((*a[:along], *a[along + 1 :]) for a in (made.axes, tensor.axes))
+        start = self.starts.get(equation.name)
+        sizes = ", ".join(":" if axis.name == self.builder.rows else f":{axis}" for axis in axes)
+        say = (
+            f'say its sizes on the left, "{equation.shown}[{sizes}]", and ' if len(begun) < len(axes) else ""
+        )
+        return ShapeError(
+            f"'{equation.shown}' is {show_axes(axes)}, but {show_axes(begun)} where it starts",
+            at=equation.at if start is None else start.formula.at,
+            remedy=f"{say}start with a number or with what is {show_axes(axes)}",
+        )
+
+    def _equation(self, name: str) -> EquationSpec:
+        return next(e for e in self.equations if e.name == name)
 
     def _axes(self, first: EquationSpec, wanted: set[str]) -> Mapping[str, Axes]:
         """The axes of what is wanted: those of the equations that make it, each read off what is known."""
@@ -111,12 +133,20 @@ class CarriedTensors:
         along, start = equation.each.along, self.starts.get(equation.name)
         others = self._said_axes(equation.each) or (self._begun(start).axes if start is not None else ())
         if not others:
-            raise ShapeError(
-                f"'{equation.name}' starts with a number, so nothing says how large a step is",
-                at=equation.at,
-                remedy=f"say all sizes on the left: {equation.left_side[:-1]}, :8]",
-            )
+            what = "a step" if equation.solving is None else "it"
+            problem = f"'{equation.shown}' starts with a number, so nothing says how large {what} is"
+            remedy = f'say all sizes on the left, as in "{self._with_sizes(equation, equation.each)}"'
+            raise ShapeError(problem, at=equation.at, remedy=remedy)
         return (*others[:along], steps, *others[along:])
+
+    def _with_sizes(self, equation: EquationSpec, each: EachStep) -> str:
+        """A left side of whole axes that says the sizes of all, but of rows: those not known are 8."""
+        sizes = list(each.sizes) if len(each.sizes) > each.along + 1 else [*each.sizes, None]
+        places = [":8" if size is None else f":{unparse(size)}" for size in sizes]
+        if self.builder.rows and each.along:
+            places[0] = ":"
+        places[each.along : each.along + 1] = [each.index] if equation.solving is None else []
+        return f"{equation.shown}[{', '.join(places)}]"
 
     def _steps(self, equation: EquationSpec, each: EachStep, tensors: Mapping[str, Tensor]) -> Axis:
         """The axis of steps, one for all that go around a circle: of the first of them that knows it."""
@@ -162,13 +192,14 @@ class CarriedTensors:
         if isinstance(start.formula, Number) and not start.formula.value:
             return ""
         name = self.builder.fresh(f"{carried.source}_start")
-        value = self._begun(start) if start.whole else self._by_indices(name, start, axes)
+        value = self._begun(start) if start.whole else self._by_indices(carried, name, axes)
         if start.whole and len(value.axes) < len(axes):  # all rows start alike
             more = axes[: len(axes) - len(value.axes)]
             indices = (*map(self.builder.index, more), *value.indices)
             value = Value((*more, *value.axes), indices, value.body)
         if len(value.axes) != len(axes) or not all(a.fits(b) for a, b in zip(value.axes, axes, strict=True)):
-            problem = f"the start of '{start.name}' is {show_axes(value.axes)}, it needs {show_axes(axes)}"
+            name = self._equation(carried.start.name).shown
+            problem = f"the start of '{name}' is {show_axes(value.axes)}, it needs {show_axes(axes)}"
             raise ShapeError(problem, at=start.at, remedy="index it by what it has axes of")
         self.builder.demand_numbers([value], "a start", start.at)
         if value.is_atomic and isinstance(value.body, Entry):
@@ -176,7 +207,8 @@ class CarriedTensors:
         self.builder.define(Tensor(name, value.axes, "value"), value.indices, value.body)
         return name
 
-    def _by_indices(self, name: str, start: StartSpec, axes: Axes) -> Value:
+    def _by_indices(self, carried: CarriedSpec, name: str, axes: Axes) -> Value:
+        start, of = carried.start, self._equation(carried.start.name).shown
         names = tuple(index for index in start.indices if index is not None)
-        equation = EquationSpec(name, names, start.formula, start.at)
+        equation = EquationSpec(name, names, start.formula, start.at, solving=(of, ""))
         return self.evaluator.in_index_notation(equation, dict(zip(names, axes, strict=True)))

@@ -78,6 +78,7 @@ class _Elaborator:
         modes = model.said_of_training
         for equation in model.equations:
             carried.declare_for(equation)
+            self.builder.unwritten |= {equation.name} - {equation.shown}
             self._equation(equation)
             if equation.name in modes:
                 self._check_modes(modes[equation.name], equation.name)

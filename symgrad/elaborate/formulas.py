@@ -162,7 +162,7 @@ class Evaluator:
         value = self._value(formula, Scope(equation.name, {}).with_indices(index))
         if value.axes:
             raise ShapeError(
-                f"each entry of '{equation.name}' must be one number, this is {show_axes(value.axes)}",
+                f"each entry of '{equation.shown}' must be one number, this is {show_axes(value.axes)}",
                 at=equation.formula.at,
                 remedy="index every tensor: X[n,d]",
             )
@@ -185,17 +185,18 @@ class Evaluator:
         index = self.builder.index(axis)
         scope = Scope(equation.name, {}).with_indices({each.index: index})
         value = self._value(self._of_one_step(equation.formula), scope)
-        if len(value.axes) < max(each.along, len(each.sizes) - 1):
-            raise ShapeError(
-                f"each step of '{equation.left_side}' is {show_axes(value.axes)}",
-                at=equation.formula.at,
-                remedy=f"expected {max(each.along, len(each.sizes) - 1)} axes or more",
-            )
+        least = max(each.along, len(each.sizes) - 1)
+        if len(value.axes) < least:
+            what = f"each step of '{equation.left_side}'" if equation.solving is None else "what this gives"
+            problem = f"{what} is {show_axes(value.axes)}"
+            remedy = f"expected {least} {'axis' if least == 1 else 'axes'} or more"
+            raise ShapeError(problem, at=equation.formula.at, remedy=remedy)
         axes = (*value.axes[: each.along], axis, *value.axes[each.along :])
         for size, found in zip(each.sizes, axes, strict=False):
             said = None if size is None else self.axis_of_size(each.index, size)
             if said is not None and not said.fits(found):
-                problem = f"'{equation.name}' is {show_axes(axes)}, on its left side stands {said}"
+                given = axes if equation.solving is None else (*axes[: each.along], *axes[each.along + 1 :])
+                problem = f"'{equation.shown}' is {show_axes(given)}, on its left side stands {said}"
                 raise ShapeError(problem, at=equation.at, remedy=f"expected {found}")
         indices = (*value.indices[: each.along], index, *value.indices[each.along :])
         return Value(axes, indices, value.body)
@@ -381,7 +382,8 @@ class Evaluator:
             return scalar(sp.Integer(self.sizes[node.id]))
         if node.id in self.builder.free_sizes:
             return scalar(self.builder.free_sizes[node.id])
-        named = [name for name, tensor in self.builder.tensors.items() if tensor.kind != "temporary"]
+        tensors, hidden = self.builder.tensors.items(), ("temporary", "carried")
+        named = [n for n, t in tensors if t.kind not in hidden and n not in self.builder.unwritten]
         known = (*scope.bound, *named, *self.sizes, *self.builder.free_sizes)
         raise unknown_name(node, known, self.functions)
 

@@ -74,6 +74,8 @@ class EquationBuilder:
         self.equations: list[Equation] = []
         self.axis_of: dict[sp.Symbol, Axis] = {}
         self.hides = False
+        self.unwritten: set[str] = set()
+        """Tensors that stand for what a user wrote."""
         self.free_sizes: dict[str, sp.Symbol] = {}
         self._numbers = count()
         self._temporaries: dict[str, int] = {}

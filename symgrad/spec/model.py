@@ -124,7 +124,8 @@ class EquationSpec:
     `each` step, `name[:, t]: formula`.
 
     `ranges` are those that stand on the left, as in `name[n, k:10]`: an index and the formula of its size.
-    Parameters of its layers are named after its `label`, where it has one, else after its name.
+    Parameters of its layers are named after its `label`, where it has one, else after its name. `solving`, of
+    one that helps to solve an equation: what is solved for, which the user wrote, and the index of steps.
     """
 
     name: str
@@ -134,6 +135,12 @@ class EquationSpec:
     ranges: tuple[tuple[str, Node], ...] = ()
     label: str = ""
     each: EachStep | None = None
+    solving: tuple[str, str] | None = field(default=None, compare=False)
+
+    @property
+    def shown(self) -> str:
+        """What messages call it: what a user wrote."""
+        return self.name if self.solving is None else self.solving[0]
 
     @property
     def index_names(self) -> tuple[str, ...]:
@@ -210,7 +217,8 @@ SolvingMethod: TypeAlias = Literal["picard", "newton"]
 class SolvedSpec:
     """An equation that is solved for the tensor `name`, in so many `steps` of a `method`.
 
-    It stands for other equations: `iterated` are those of the steps but the last, which begins with `held`.
+    On its `left` stands what has the value of a `formula`, of which it stands for other equations: `iterated`
+    are those of the steps but the last, which begins with `held`.
     """
 
     name: str
@@ -218,6 +226,8 @@ class SolvedSpec:
     steps: int
     iterated: tuple[str, ...]
     held: str
+    left: str
+    formula: Node
     at: Position = field(compare=False)
 
 

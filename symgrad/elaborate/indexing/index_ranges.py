@@ -178,13 +178,14 @@ def _limit(
 def _size_to_say(name: str, tensors: Mapping[str, Tensor], rows: str) -> str:
     """What the range of an index may be: the named axis that has its letter, the rows for n, or a number."""
     named = [axis.name for t in tensors.values() for axis in t.axes if axis.name and axis.form is None]
-    return next((n for n in (*named, *[rows] * (name == "n")) if n and n.lower() == name.lower()), "10")
+    of_letter = next((n for n in named if n and n.lower() == name.lower()), "")
+    return of_letter or (name == "n" and rows) or "10"
 
 
 def _remedy(source: EquationSpec | Call, name: str) -> str:
     """How an index of the formula gets its range; that of a whole tensor stands without indices."""
     if isinstance(source, EquationSpec) and _is_of_whole_tensors(source):
-        return f"write the name alone, {source.name}, where the formula gives a whole tensor"
+        return f"write the name alone, {source.shown}, where the formula gives a whole tensor"
     if isinstance(source, EquationSpec) and source.each is not None:
         return f"let it index a tensor that has steps, x[:, {name}]"
     return f"let it index a tensor alone, X[..., {name}]"
@@ -202,11 +203,13 @@ def _demand_all(
         _demand_tensors(source, axes, tensors)
         named = [(name, source.at) for name in source.index_names]
         sizes = {name: _size_to_say(name, tensors, rows) for name in source.index_names}
-        left = [name if name in axes else f"{name}:{sizes[name]}" for name in source.index_names]
+        _, counter = source.solving or ("", "")
+        written = [name for name in source.index_names if name != counter]
+        left = [name if name in axes else f"{name}:{sizes[name]}" for name in written]
         if source.each is not None:
             whole = [":" if size is None else f":{unparse(size)}" for size in source.each.sizes]
             left = [*whole[: source.each.along], *left, *whole[source.each.along + 1 :]]
-        form = f"{source.name}[{', '.join(left)}]"
+        form = f"{source.shown}[{', '.join(left)}]"
     else:
         named = [(node.id, node.at) for node in source.arguments[1:] if isinstance(node, Name)]
         form = f"{source.function}(..., {', '.join(f'{n}=10' for n, _ in named if n not in axes)})"

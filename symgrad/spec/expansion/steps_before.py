@@ -15,6 +15,7 @@ from symgrad.errors import SpecError
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Node
 from symgrad.spec.language.trees import is_number, transform, values_in, walk
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.model import CarriedSpec, EachStep, EquationSpec, StartSpec
 from symgrad.spec.reads import asks_for_derivative, indices_of
 from symgrad.spec.taken_names import unused
@@ -144,9 +145,7 @@ class _Carrier:
         formula = transform(equation.formula, change)
         named = {n.id for n in walk(formula) if isinstance(n, Name)} - indices_of(equation)
         for name in circle & named:
-            problem = f"'{equation.name}' reads '{name}', which is made of it, as a whole"
-            remedy = "read it step by step: z[:, t] may read h[:, t-1] or h[:, t], z[n,t,i] h[n,t-1,j]"
-            raise SpecError(problem, at=equation.at, remedy=remedy)
+            raise _as_a_whole(equation, self.defined[name])
         return replace(equation, formula=formula)
 
     def carried(self) -> Iterator[CarriedSpec]:
@@ -190,7 +189,7 @@ class _Carrier:
             if node.tensor not in circle:
                 return node
             problem = f"'{equation.name}' reads '{node.tensor}', which is made of it, at no step near its own"
-            raise SpecError(problem, at=node.at, remedy=_remedy(node, along, start))
+            raise SpecError(problem, at=node.at, remedy=_remedy(node, start, _counter(equation, along)))
         index, by = steps
         by = by if start.end else -by
         if by == 0:
@@ -199,7 +198,7 @@ class _Carrier:
             if node.tensor not in circle:
                 return node
             problem = f"'{equation.name}' reads '{node.tensor}' at a step that comes after its own"
-            raise SpecError(problem, at=node.at, remedy=_remedy(node, along, start))
+            raise SpecError(problem, at=node.at, remedy=_remedy(node, start, index))
         name = self._name(node, start, by)
         places = (*node.indices[:along], Name(index, place.at), *node.indices[along + 1 :])
         return Index(name, places, node.at)
@@ -279,7 +278,7 @@ def _check_starts(defined: Mapping[str, EquationSpec], starts: Sequence[StartSpe
         equation = defined.get(start.name)
         if equation is None or not equation.index_names:
             problem = f"this is a start of '{start.name}', which no equation defines by its indices"
-            left = f"{start.name}[{':,' * start.along}t]" if start.whole else f"{start.name}[n,t,i]"
+            left = f"{start.name}[{','.join('t' if i is None else i for i in start.indices)}]"
             raise SpecError(problem, at=start.at, remedy=f'add "{left}": ...')
         if equation.each is not None:
             _check_whole(equation, equation.each, start)
@@ -314,26 +313,64 @@ def _index_at(equation: EquationSpec, along: int) -> str:
 
 def _check_order(equations: Sequence[EquationSpec]) -> None:
     """What is read at the same step stands above, as in all equations."""
-    below = {equation.name for equation in equations}
+    made = {equation.name: equation for equation in equations}
+    below = set(made)
     circles = _circles(equations)
     for equation in equations:
         for name in sorted(values_in(equation.formula) & below & circles.get(equation.name, frozenset())):
             problem = f"'{equation.name}' reads '{name}', which is made of it, at the same step"
-            remedy = f"one of them reads the step before: {name}[..., t-1, ...]"
+            remedy = f"one of them reads the step before: {_at(made[name], '{}-1')}"
             raise SpecError(problem, at=equation.at, remedy=remedy)
         below.discard(equation.name)
 
 
 def _at_own_step(equation: EquationSpec, node: Index) -> SpecError:
-    remedy = 'read the step before, h[n,t-1,i], and give it a start: "h[n,-1,i]": 0; or solve for it:'
-    remedy += ' "h[n,i]": {solve: ..., start: 0, method: picard, steps: 40}'
+    remedy = f'read the step before, {_at(equation, "{}-1")}, and give it a start: "{_at(equation, "-1")}": 0'
+    if equation.each is None:
+        remedy += f"; or solve for it: {_solved(equation.left_side)}"
     return SpecError(f"'{equation.name}' reads itself at its own step", at=node.at, remedy=remedy)
 
 
-def _remedy(node: Index, along: int, start: StartSpec) -> str:
-    step = "t+1" if start.end else "t-1"
-    places = [step if n == along else "..." for n in range(len(node.indices))]
-    return f"read {node.tensor}[{', '.join(places)}] of the step before"
+def _as_a_whole(equation: EquationSpec, other: EquationSpec) -> SpecError:
+    """What reads the whole of something that is made of it."""
+    remedy = f"read it step by step: {_at(equation, '{}')} may read {_at(other, '{}-1')}"
+    if equation is other and not equation.index_names:
+        remedy += f"; or solve for it: {_solved(f'{equation.name}[:, :8]')}"
+    problem = f"'{equation.name}' reads '{other.name}', which is made of it, as a whole"
+    return SpecError(problem, at=equation.at, remedy=remedy)
+
+
+def _solved(left: str) -> str:
+    return f'"{left}": {{solve: ..., start: 0, method: picard, steps: 40}}'
+
+
+def _at(equation: EquationSpec, step: str) -> str:
+    """How an equation is read at a step, `{}-1` of its index: `h[n,t-1,i]`, or all of it, `h[:,t-1]`.
+
+    Where none of its indices is known to count steps, it is t, or the second of three.
+    """
+    if not equation.indices:
+        along, index = (1, "t") if equation.each is None else (equation.each.along, equation.each.index)
+        return f"{equation.name}[{':,' * along}{step.format(index)}]"
+    places = [*equation.indices]
+    if "t" not in places and len(places) < 3:
+        places.insert(1, "t")
+    along = places.index("t") if "t" in places else 1
+    places[along] = step.format(places[along])
+    return f"{equation.name}[{','.join(places)}]"
+
+
+def _counter(equation: EquationSpec, along: int) -> str:
+    """The index by which an equation probably counts steps."""
+    if equation.each is not None:
+        return equation.each.index
+    return equation.index_names[along] if along < len(equation.index_names) else "t"
+
+
+def _remedy(node: Index, start: StartSpec, index: str) -> str:
+    step = f"{index}+1" if start.end else f"{index}-1"
+    places = [step if n == start.along else unparse(place) for n, place in enumerate(node.indices)]
+    return f"read {node.tensor}[{','.join(places)}] of the step before"
 
 
 def _steps(number: int) -> str:

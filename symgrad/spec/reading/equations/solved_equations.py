@@ -16,7 +16,7 @@ What stands for it:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,10 @@ def solved_in(blocks: Mapping[str, object], taken: set[str], document: Document)
 def _left_side(text: str, at: Position) -> Head:
     """The name that is solved for, and what is said of its axes."""
     if "," in text.partition("[")[0]:
+        names = [name.strip() for name in text.partition("[")[0].split(",")]
         problem = f"'{text}' are several names, and one is solved for"
-        raise SpecError(problem, at=at, remedy="put them side by side in one: z[n,i] for i below 2, say")
+        remedy = f"put them side by side in one: {names[0]}[n, i:{len(names)}]"
+        raise SpecError(problem, at=at, remedy=remedy)
     head = parse_head(text, at) if "[" in text else Head(text, ())
     named = [index for index, _ in head.indices if index]
     if named and len(named) < len(head.indices):
@@ -99,8 +101,10 @@ class _Solving(ABC):
         make = self.by_iterating if self.block.method == "picard" else self.by_slopes
         equations, starts = make()
         iterated = tuple(e.name for e in equations if self.counter in e.index_names and e.name != self.name)
-        spec = SolvedSpec(self.name, self.block.method, self.block.steps, iterated, self.held, self.at)
-        return Solved(spec, equations, starts)
+        of = self.left, self.formula, self.at
+        spec = SolvedSpec(self.name, self.block.method, self.block.steps, iterated, self.held, *of)
+        solving = self.name, self.counter
+        return Solved(spec, tuple(replace(e, solving=solving) for e in equations), starts)
 
     def by_iterating(self) -> tuple[tuple[EquationSpec, ...], tuple[StartSpec, ...]]:
         """Picard's method."""
@@ -119,6 +123,11 @@ class _Solving(ABC):
     @abstractmethod
     def by_slopes(self) -> tuple[tuple[EquationSpec, ...], tuple[StartSpec, ...]]:
         """Newton's method."""
+
+    @property
+    @abstractmethod
+    def left(self) -> str:
+        """What the formula reads, and gives."""
 
     # How equations are written ------------------------------------------------------------------
 
@@ -211,6 +220,10 @@ class _OfEntries(_Solving):
         return tuple(index for index, _ in self.head.indices)
 
     @property
+    def left(self) -> str:
+        return f"{self.name}[{','.join(self.indices)}]"
+
+    @property
     def ranges(self) -> tuple[tuple[str, Node], ...]:
         return tuple((index, size) for index, size in self.head.indices if size is not None)
 
@@ -276,7 +289,7 @@ class _OfEntries(_Solving):
         return StartSpec(name, (None, *self.indices), 1, "", formula, self.at)
 
     def check_node(self, node: Node) -> None:
-        name, left = self.name, f"{self.name}[{','.join(self.indices)}]"
+        name, left = self.name, self.left
         if isinstance(node, Name) and node.id == name:
             problem = f"'{name}' is solved for entry by entry, here it stands as a whole"
             raise SpecError(problem, at=node.at, remedy=f"give it indices: {left}")
@@ -298,6 +311,10 @@ class _AsAWhole(_Solving):
     def by_slopes(self) -> tuple[tuple[EquationSpec, ...], tuple[StartSpec, ...]]:
         problem = f"newton solves equations of one entry each, '{self.name}' is solved for as a whole"
         raise SpecError(problem, at=self.at, remedy="write method: picard, or give each axis an index")
+
+    @property
+    def left(self) -> str:
+        return self.name
 
     def now(self, tensor: str) -> Node:
         return Name(tensor, self.at)
