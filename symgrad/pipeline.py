@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,9 +50,11 @@ from symgrad.passes.rounding.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
 from symgrad.passes.scattering.scatter_chains import chain_scatters
 from symgrad.passes.separability import (
+    InferenceByRows,
     RowWeight,
     as_one_set,
     check_micro_batches,
+    inference_by_rows,
     weight_of_pieces,
     why_no_mean,
 )
@@ -236,7 +238,7 @@ class Stages:
     def _plan_in_parts(self, program: Program) -> Plan:
         """The plan, if this were the program whose recurrences are in parts."""
         tried = Stages(self.model)
-        vars(tried).update(stable=self.stable, in_parts=program)
+        vars(tried).update(stable=self.stable, derived=self.derived, in_parts=program)
         return tried.plan
 
     @stage("Program → Program")
@@ -289,6 +291,7 @@ class Stages:
             self.piece_rows,
             self.set_rows,
             self.piece_weight,
+            self._rows_of_inference,
             further,
             stepping,
         )
@@ -370,6 +373,18 @@ class Stages:
         return found
 
     @cached_property
+    def inference_by_rows(self) -> InferenceByRows:
+        """What of inference may be computed some rows at a time, by the equations as they are simplified."""
+        return inference_by_rows(self.derived, self.model.batch_axis)
+
+    @property
+    def _rows_of_inference(self) -> InferenceByRows:
+        """The same, if what rows weigh is computed as it stands."""
+        found = self.inference_by_rows
+        is_there = not found.loss or found.loss.total in {"", *self.arranged.definition}
+        return found if is_there else replace(found, loss=None)
+
+    @cached_property
     def set_rows(self) -> int:
         """Of several sets of points, how many are computed at once where all are given at once; 0: all."""
         data = (*self.stable.of_kind("input"), *self.stable.of_kind("target"))
@@ -405,10 +420,10 @@ class Stages:
         return plan_memory(program, phases, self.column_axis, rows, self._kept(program))
 
     def _kept(self, program: Program) -> tuple[str, ...]:
-        """What is asked for when the gradient is there: what a piece of a batch weighs."""
-        weight = self.piece_weight
-        total = weight.total if isinstance(weight, RowWeight) else ""
-        return (total,) if total in program.definition else ()
+        """What is asked for when all else is there: what pieces weigh, in training and in inference."""
+        weights = (self.piece_weight, self.inference_by_rows.loss)
+        totals = dict.fromkeys(w.total for w in weights if isinstance(w, RowWeight))
+        return tuple(total for total in totals if total in program.definition)
 
     @cached_property
     def copied(self) -> Program:
@@ -460,6 +475,11 @@ class StagesBeside(Stages):
     def piece_weight(self) -> RowWeight | str:
         """It is no step of training."""
         return ""
+
+    @cached_property
+    def inference_by_rows(self) -> InferenceByRows:
+        """Nothing is measured by it."""
+        return InferenceByRows()
 
     @stage("Program → Program")
     def in_parts(self) -> Program:

@@ -69,6 +69,16 @@ class RowWeight:
     adds_up: bool = False
 
 
+@dataclass(frozen=True)
+class InferenceByRows:
+    """What inference makes of some rows of many: whether their `prediction` is that among all, and what their
+    loss weighs in that of all; None where it is no part of it.
+    """
+
+    prediction: bool = False
+    loss: RowWeight | None = None
+
+
 WIDENING = ("constant", "row", "total")
 CONSTANT, ROW, MEAN = _Part("constant"), _Part("row"), _Part("total", Fraction(-1))
 SUM, WEIGHTED_MEAN = _Part("total"), _Part("total", Fraction(0), Fraction(-1))
@@ -202,6 +212,36 @@ def why_rows_are_coupled(program: Program, rows: str, said: Mapping[str, str] = 
     except _CoupledError as coupled:
         return f"'{said.get(coupled.name, coupled.name)}' {coupled.reason}"
     return None
+
+
+def _is_row_by_row(program: Program, names: tuple[str, ...], rows: str) -> bool:
+    """Whether these tensors are rows, each made of its own row of the data alone, and not of their number."""
+    try:
+        parts = _parts(program, rows, ends=names)
+    except _CoupledError:
+        return False
+    of_rows = (program.tensor[name].axes[:1] for name in names)
+    return all(axes and axes[0].name == rows for axes in of_rows) and all(
+        parts[name] in (ROW, CONSTANT) for name in names
+    )
+
+
+def inference_by_rows(program: Program, rows: str) -> InferenceByRows:
+    """What may be computed some rows at a time; `program` is the model without its gradient.
+
+    Nothing where data of other sets of points would be computed with again each time.
+    """
+    data = (*program.of_kind("input"), *program.of_kind("target"))
+    free = [[axis.name for axis in tensor.axes if axis.is_free] for tensor in data]
+    if not rows or any(names and names[0] != rows for names in free):
+        return InferenceByRows()
+    loss = program.evaluation or program.loss
+    weight: RowWeight | str = ""
+    if loss is not None:
+        weight = weight_of_pieces(replace(program, loss=loss, next_values=()), rows, {})
+    return InferenceByRows(
+        _is_row_by_row(program, program.prediction, rows), weight if isinstance(weight, RowWeight) else None
+    )
 
 
 def _ends(program: Program) -> tuple[str, ...]:

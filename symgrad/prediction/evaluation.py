@@ -13,13 +13,13 @@ from rich.text import Text
 
 from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
-from symgrad.prediction.calibration import Calibration, calibration_of
+from symgrad.prediction.calibration import Calibration, SureDecisions, calibration_of
 from symgrad.prediction.evaluation_picture import evaluation_svg
 from symgrad.training.dataset.data import joined_rows
 from symgrad.training.dataset.known_rows import read_rows, warn_of_gaps
 from symgrad.training.scores.decisions import decisions
 from symgrad.training.scores.metrics import evaluate as measured
-from symgrad.training.scores.metrics import scored_entries
+from symgrad.training.scores.metrics import scored_entries, scored_pieces
 from symgrad.training.scores.named_labels import class_names
 from symgrad.training.scores.scorers import named_scores, scorers
 
@@ -146,20 +146,26 @@ def evaluate(
 
 
 def _with_classes(found: EvaluationReport, trained: Checkpoint, dataset: Dataset) -> EvaluationReport:
-    module = trained.module
-    decided = decisions(module, scored_entries(module, trained.fitted, dataset))
-    if decided is None:
+    """With what was taken for which, and how sure that was, counted of some rows after the others."""
+    module, matrix = trained.module, np.zeros((0, 0), np.int64)
+    sure: list[SureDecisions] = []
+    for entries in scored_pieces(module, trained.fitted, dataset):
+        decided = decisions(module, entries)
+        if decided is None:
+            return found
+        count = decided.probabilities.shape[-1]
+        matrix = matrix if sure else np.zeros((count, count), np.int64)
+        np.add.at(matrix, (decided.target, decided.prediction), 1)
+        sure.append(SureDecisions.of(decided))
+    if not sure:
         return found
-    count = decided.probabilities.shape[-1]
-    names = class_names(module, trained.preparation) or tuple(range(count))
-    matrix = np.zeros((count, count), np.int64)
-    np.add.at(matrix, (decided.target, decided.prediction), 1)
+    names = class_names(module, trained.preparation) or tuple(range(len(matrix)))
     classes = tuple(_class_scores(str(name), k, matrix) for k, name in enumerate(names))
     return replace(
         found,
         classes=classes,
         confusion=tuple(tuple(row) for row in matrix.tolist()),
-        calibration=calibration_of(decided),
+        calibration=calibration_of(sure),
     )
 
 

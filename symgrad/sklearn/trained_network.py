@@ -13,6 +13,7 @@ from symgrad.sklearn.modules import module_of
 from symgrad.spec.expand import expand
 from symgrad.training.epochs.snapshots import averaged
 from symgrad.training.needed_inputs import predict_often
+from symgrad.training.scores.in_pieces import loss_of, prediction_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -129,13 +130,12 @@ class Network:
         return averaged(module, params, module.State(*map(np.array, self.state)))
 
     def loss(self, rows: Rows) -> float:
-        """The loss of all rows at once."""
-        module = self.module
-        return float(module.loss(self._used, *rows.arrays(module)))
+        """The loss of all rows."""
+        return loss_of(self.module, self._used, rows.arrays(self.module))
 
     def predictions(self, inputs: NDArray[Any]) -> Any:
         """What the spec predicts for rows."""
-        return self.module.predict(self._used, inputs)
+        return prediction_of(self.module, self._used, (inputs,))
 
     def predictions_often(self, inputs: NDArray[Any], draws: Draws) -> tuple[Any, Any]:
         """The mean and the spread of what the spec predicts for rows by chance. Raises DataError."""

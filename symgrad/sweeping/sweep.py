@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from symgrad.compiler.loading.sources import sources_digest
 from symgrad.errors import DataError, DataWarning, SpecError, SymgradError, warn
@@ -34,6 +31,7 @@ from symgrad.sweeping.working.dask_workers import DaskWorkers
 from symgrad.sweeping.working.joblib_workers import JoblibWorkers
 from symgrad.training.dataset.data import load_data
 from symgrad.training.run_folder import run_folder, stopped_run
+from symgrad.training.split import sha256_of
 from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
@@ -203,8 +201,4 @@ def _data_hash(plan: SweepPlan) -> str:
     if plan.spec.train.data is None and plan.data is None:
         remedy = "add train: {data: ...} or give --data"
         raise SpecError("this spec names no data", at=plan.spec.at, remedy=remedy)
-    digest, rows = hashlib.sha256(), load_data(plan.spec, plan.data)
-    for array in rows.arrays:
-        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return sha256_of(load_data(plan.spec, plan.data))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,12 +36,16 @@ class Parts:
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of all that is trained and measured on."""
-        digest = hashlib.sha256()
-        for part in (self.training, self.validation):
-            for array in part.arrays if part is not None else ():
-                digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-                digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return sha256_of(self.training, *([self.validation] if self.validation else []))
+
+
+def sha256_of(*datasets: Dataset) -> str:
+    """The SHA-256 of all their numbers, types and shapes."""
+    digest = hashlib.sha256()
+    for array in chain.from_iterable(dataset.arrays for dataset in datasets):
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def prepare(spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None = None) -> Parts:

@@ -36,6 +36,7 @@ from fuzz.sequences import sequence_spec
 from fuzz.shared import shared_spec
 from fuzz.shrink import shrunk
 from fuzz.slope_networks import slope_networks_spec
+from fuzz.some_rows import some_rows_spec
 from fuzz.tensor_programs import indexed_spec, tensor_spec
 from fuzz.two_modes import modes_spec
 from fuzz.whole_steps import whole_steps_spec
@@ -69,6 +70,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "modes": modes_spec,
     "chance": chance_spec,
     "shared": shared_spec,
+    "some_rows": some_rows_spec,
     "fixed_points": fixed_points_spec,
     "resampled": resampled_spec,
     "handed_over": handed_over_spec,

@@ -25,6 +25,7 @@ from fuzz.modes_judge import judge_modes
 from fuzz.recurrent import judge_recurrent
 from fuzz.resampled import judge_resampled
 from fuzz.shared import judge_shared
+from fuzz.some_rows import judge_some_rows
 from fuzz.steps import judge_steps
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ JUDGES = {
     "modes": judge_modes,
     "chance": judge_modes,
     "shared": judge_shared,
+    "some_rows": judge_some_rows,
     "fixed_points": judge_fixed_points,
     "resampled": judge_resampled,
 }

@@ -25,6 +25,7 @@ from symgrad.training.epochs.stopping import StopReason, Watch, stop_reason
 from symgrad.training.epochs.training_callbacks import Answer, Callbacks, StepRecord
 from symgrad.training.records.history import EpochRecord, HyperChange
 from symgrad.training.scores.held_out_scores import held_out_scores
+from symgrad.training.scores.in_pieces import loss_of
 from symgrad.training.scores.metrics import score
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class Trainer:
     def measured(self, epoch: int, made: Made, params: Any) -> EpochRecord:
         """The record of what was made, at the parameters to measure. Raises DivergenceError."""
         module, validation = self.module, self.parts.validation
-        held_out = float(module.loss(params, *validation.arrays)) if validation else None
+        held_out = loss_of(module, params, validation.arrays) if validation else None
         if validation and held_out is not None and not math.isfinite(held_out):
             first = first_of_all(traced(module, params, validation, self.steps.trace))
             raise self.steps.divergence(epoch, f"the validation loss became {held_out}{first}")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from symgrad.errors import DataError
+from symgrad.training.scores.in_pieces import loss_of, predictions_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -33,11 +35,10 @@ class Metrics:
 
 def evaluate(module: ModuleType, params: Any, dataset: Dataset) -> Metrics:
     """All metrics of the module with these parameters on a prepared (standardised) data set."""
-    loss = float(module.loss(params, *dataset.arrays))
-    scored = scored_entries(module, params, dataset)
-    if scored is None:
+    loss = loss_of(module, params, dataset.arrays)
+    pair = _scored_pair(module, params, dataset)
+    if pair is None:
         return Metrics(dataset.rows, loss)
-    pair = scored.prediction, scored.target
     if module.TASK == "values":
         return Metrics(dataset.rows, loss, r2=_r2(*pair), rmse=_rmse(*pair))
     return Metrics(dataset.rows, loss, accuracy=_accuracy(module.TASK, *pair))
@@ -50,10 +51,9 @@ def score_name(module: ModuleType) -> ScoreName:
 
 def score(module: ModuleType, params: Any, dataset: Dataset) -> float | None:
     """Accuracy or R², higher is better; None where predictions and one target cannot be compared."""
-    scored = scored_entries(module, params, dataset)
-    if scored is None:
+    pair = _scored_pair(module, params, dataset)
+    if pair is None:
         return None
-    pair = scored.prediction, scored.target
     return _r2(*pair) if module.TASK == "values" else _accuracy(module.TASK, *pair)
 
 
@@ -70,19 +70,52 @@ class ScoredEntries:
     target: NDArray[Any]
 
 
-def scored_entries(module: ModuleType, params: Any, dataset: Dataset) -> ScoredEntries | None:
-    """What a score is computed from; None where predictions and one target cannot be compared.
+def scored_pieces(module: ModuleType, params: Any, dataset: Dataset) -> Iterator[ScoredEntries]:
+    """What a score is computed from, of some rows after the others; nothing where predictions and one target
+    cannot be compared.
 
     So of a network with several outputs, none of which is the prediction.
     """
     scored = scored_target(module, dataset)
-    if scored is None:
-        return None
+    if scored is None or len(getattr(module, "PREDICTED", ())) > 1:
+        return
     name, target = scored
-    said = module.predict(params, *dataset.inputs.values())
-    if isinstance(said, tuple):
+    for rows, said in predictions_of(module, params, [*dataset.inputs.values()]):
+        are_alike = rows is None or module.AXES[name][:1] == (module.BATCH_AXIS,)
+        if isinstance(said, tuple) or not are_alike:
+            return
+        found = _compared(module, name, np.asarray(said), target if rows is None else target[rows])
+        if found is None:
+            return
+        yield found
+
+
+def scored_entries(module: ModuleType, params: Any, dataset: Dataset) -> ScoredEntries | None:
+    """The same of all rows; None where predictions and one target cannot be compared."""
+    found = [(e.values, e.prediction, e.target) for e in scored_pieces(module, params, dataset)]
+    return ScoredEntries(*map(_joined, zip(*found, strict=True))) if found else None
+
+
+def _scored_pair(
+    module: ModuleType, params: Any, dataset: Dataset
+) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Predictions and the target they are scored against, without what is predicted of every class."""
+    found = [(e.prediction, e.target) for e in scored_pieces(module, params, dataset)]
+    if not found:
         return None
-    values = prediction = np.asarray(said)
+    prediction, target = map(_joined, zip(*found, strict=True))
+    return prediction, target
+
+
+def _joined(parts: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _compared(
+    module: ModuleType, name: str, values: NDArray[Any], target: NDArray[Any]
+) -> ScoredEntries | None:
+    """Predictions of some rows and their target, entry for entry; None where these do not fit."""
+    prediction = values
     if module.TASK == "classes":
         prediction, target = _decide(prediction, target)
     same_rows = prediction.ndim and target.ndim and len(prediction) == len(target)

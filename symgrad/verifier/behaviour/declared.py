@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.verifier.behaviour.some_rows import some_rows
 from symgrad.verifier.behaviour.workbench import Bench, flat, same
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def declared(bench: Bench) -> Iterator[str]:
             yield f"{name} is {getattr(module, name)!r}, the spec says {value!r}"
     yield from _pieces(bench)
     yield from _sets_in_pieces(bench)
+    yield from some_rows(bench)
 
 
 def _axes(declared: Mapping[str, tuple[int | str, ...]], given: Sequence[DataTensor]) -> Iterator[str]:
@@ -177,12 +179,14 @@ def _in_pieces(bench: Bench) -> Iterator[str]:
 
 def _memory(bench: Bench, rows: int) -> int:
     """How many numbers of working memory a gradient takes, in pieces of so many rows."""
-    kept = bench.module._KEPT
+    module, kept, most = bench.module, bench.module._KEPT, bench.module.MICRO_BATCH_SIZE
     before = vars(kept).pop("work", None)
+    module.MICRO_BATCH_SIZE = rows
     try:
-        _with_pieces(bench, rows)
+        module.loss_and_grad(bench.params(), *bench.data())
         return int(getattr(kept, "work", np.empty(0)).size)
     finally:
+        module.MICRO_BATCH_SIZE = most
         vars(kept).pop("work", None)
         if before is not None:
             kept.work = before

@@ -170,6 +170,7 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         FactText("BY_COLUMNS", str(bool(plan.column_axis)), "whether it lies innermost in memory"),
         FactText("FULL_BATCH", _quoted(full_batch), "why every step needs all rows, where it does"),
         FactText("MICRO_BATCH_SIZE", str(lowered.piece_rows), "rows of a piece of a batch; 0: all"),
+        *_by_rows(lowered),
         *_shared(lowered),
         *_in_parts(lowered),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
@@ -189,6 +190,18 @@ def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definit
         *_tables(definitions),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )
+
+
+def _by_rows(lowered: LoweredModel) -> Iterator[FactText]:
+    """What inference may compute some rows at a time, and what it then makes of their losses."""
+    found = lowered.inference_by_rows
+    yield FactText("PREDICTS_BY_ROWS", str(found.prediction), "whether predict takes every row by itself")
+    if lowered.program.loss:
+        weight, how = found.loss, ""
+        if weight is not None:
+            how = "sum" if weight.adds_up else "weighted" if weight.total else "mean"
+        means = "how losses of some rows each make up that of inference; empty: they do not"
+        yield FactText("LOSS_BY_ROWS", _quoted(how), means)
 
 
 def _shared(lowered: LoweredModel) -> Iterator[FactText]:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Expression, Instruction
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.starting.first_values import FirstValues
-    from symgrad.passes.separability import RowWeight
+    from symgrad.passes.separability import InferenceByRows, RowWeight
     from symgrad.spec.model import Model
 
 LONGEST_SECTION = 60
@@ -54,7 +54,8 @@ class PlannedModel:
 
     `starts` and `states` are what parameters and states start from, `piece_rows` the rows whose gradient is
     computed at once, 0 for all, `set_rows` those of several sets where callers give all, `piece_weight` what
-    pieces of a batch weigh in it, or why it has none, `further` the derivatives that the spec asks for beyond
+    pieces of a batch weigh in it, or why it has none, `inference_by_rows` what may be computed some rows at a
+    time, `further` the derivatives that the spec asks for beyond
     the gradient and the networks by themselves, `stepping` one step of time where the network can go on step
     by step.
     """
@@ -67,6 +68,7 @@ class PlannedModel:
     piece_rows: int
     set_rows: int
     piece_weight: RowWeight | str
+    inference_by_rows: InferenceByRows
     further: tuple[FurtherPlan, ...] = ()
     stepping: StepPlan | None = None
 
@@ -132,6 +134,7 @@ class LoweredModel:
     piece_rows: int
     set_rows: int
     piece_weight: RowWeight | str
+    inference_by_rows: InferenceByRows
     further: tuple[LoweredBeside[FurtherPlan], ...]
     stepping: LoweredBeside[StepPlan] | None
 
@@ -255,6 +258,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         piece_rows=planned.piece_rows,
         set_rows=planned.set_rows,
         piece_weight=planned.piece_weight,
+        inference_by_rows=planned.inference_by_rows,
         further=tuple(_lowered_beside(found, own, drivers, model) for found in planned.further),
         stepping=_lowered_beside(planned.stepping, own, drivers, model) if planned.stepping else None,
     )

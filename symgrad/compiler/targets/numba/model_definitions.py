@@ -65,6 +65,9 @@ class ModelDefinitions:
                 yield from network.step_gradient(calls, lowered.step_gradient)
             yield network.gradients(calls, self.gradients)
             yield network.tensors(calls, [result(lowered, t, t) for t in self._standing()])
+            weight = lowered.inference_by_rows.loss
+            if weight is not None and weight.total:
+                yield network.weight_of_rows(calls, self._weight_of_rows(weight))
 
     def further(self) -> Iterator[Definition | Driver]:
         """Derivatives beyond the gradient."""

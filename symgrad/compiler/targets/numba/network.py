@@ -165,6 +165,14 @@ def tensors(calls: Signatures, found: Sequence[ResultText]) -> Definition:
     return Definition("_tensors", listed(["work", *calls.extents]), (doc,), lines)
 
 
+def weight_of_rows(calls: Signatures, weight: str) -> Definition:
+    """What rows weigh in the loss of inference, where that is a mean by something else than their number."""
+    doc = "What the rows whose loss of inference was just computed weigh in that of more."
+    return Definition(
+        "_weight_of_rows", listed(["work", *calls.extents]), (doc,), (f"return float({weight})",)
+    )
+
+
 def _copies(found: Sequence[ResultText]) -> tuple[str, ...]:
     if len(found) == 1:
         return (f"return {found[0].copied}",)
