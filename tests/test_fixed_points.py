@@ -470,7 +470,7 @@ WHOLE = {"solve": "tanh(z @ W + x)", "start": 0, "method": "picard", "steps": 40
         ("z[n,i]", {"solve": "z[n,i+1] / 5"}, "give its range: z[n:batch, i:10]"),
         ("z[n,i]", {"solve": "z[n,i] @ W"}, "write the name alone, z, where"),
         ("z[n,i]", {"solve": "tanh(z[n,i] + x[n,i])", "start": "x"}, "each entry of 'z' must be one number"),
-        ("z[n,i]", {"solve": "tanh(z[n,i] * x[n,i] + y[n,i])"}, "there are x, t, W, b, s, batch"),
+        ("z[n,i]", {"solve": "tanh(z[n,i] * x[n,i] + y[n,i])"}, "there are x, t, W, b, s"),
         ("y, z[n]", {}, "side by side in one: y[n, i:2]"),
     ],
 )

@@ -226,4 +226,5 @@ def _demand_tensors(equation: EquationSpec, axes: Mapping[str, Axis], tensors: M
     """Say first that a tensor is not there, where that is why an index has no range."""
     for node in walk(equation.formula):
         if isinstance(node, Index) and node.tensor not in tensors and not axes.keys() >= names_in(node):
-            raise unknown_name(Name(node.tensor, node.at), tensors, ())
+            written = [name for name, tensor in tensors.items() if tensor.kind != "carried"]
+            raise unknown_name(Name(node.tensor, node.at), written, ())
