@@ -503,3 +503,25 @@ def test_what_is_wrong_is_said_of_what_the_user_wrote(left: str, changed: dict[s
 def test_what_reads_itself_is_told_how_its_own_steps_are_written(left: str, formula: str, told: str) -> None:
     with pytest.raises(SpecError, match=re.escape(told)):
         assert stages_of(read(spec_of(None, equations={left: formula}))).derived
+
+
+@pytest.mark.parametrize(
+    ("equations", "told"),
+    [
+        (
+            {"z": {**WHOLE, "start": "t"}},
+            "'z' is solved for from the target 't', so nothing made of it is predicted",
+        ),
+        ({"u": "2 * t", "z": {**WHOLE, "start": "u"}}, "'z' is solved for from the target 't'"),
+        (
+            {"h[:, k:4]": "tanh(h[:, k-1] @ W + x)", "h[:, -1]": "t", "z": "h[:, 3]"},
+            "'h' starts with the target 't'",
+        ),
+        ({"z": {**WHOLE, "start": "x"}}, ""),
+    ],
+)
+def test_a_start_that_predictions_do_not_have_is_doubted(equations: dict[str, Any], told: str) -> None:
+    said = [str(doubt) for doubt in doubts(expand(read(spec_of(None, equations=equations))))]
+    found = [each for each in said if "the target" in each]
+    assert len(found) == bool(told)
+    assert told in "".join(found)

@@ -8,7 +8,12 @@ from symgrad.spec.expansion.parameter_groups import of_group
 from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments, unusual_hyper
 from symgrad.spec.sense.chance import check_draws, draws_of_inference
 from symgrad.spec.sense.mismatches import check_widths, mismatches
-from symgrad.spec.sense.misnamed import manual_of_nothing, predictions_of_their_target, unlike_the_library
+from symgrad.spec.sense.misnamed import (
+    manual_of_nothing,
+    predictions_of_their_target,
+    starts_of_targets,
+    unlike_the_library,
+)
 from symgrad.spec.sense.mode_choices import check_modes
 from symgrad.spec.sense.model_states import check_states, idle_states
 from symgrad.spec.sense.optimizer_steps import check_steps, doubtful_steps
@@ -45,6 +50,7 @@ _DOUBTS = (
     blurred_numbers,
     mismatches,
     predictions_of_their_target,
+    starts_of_targets,
     unbounded_loss,
     alike,
     unused,

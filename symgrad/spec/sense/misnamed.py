@@ -61,6 +61,24 @@ def predictions_of_their_target(model: Model) -> Iterator[SpecWarning]:
                 yield SpecWarning(problem, at=call.at, remedy=remedy)
 
 
+def starts_of_targets(model: Model) -> Iterator[SpecWarning]:
+    """Recurrences and solvers that begin with a target, of which nothing can be predicted then."""
+    targets, graph = {t.name for t in model.spec.targets}, sources(model)
+    inside = read_inside(model.spec.functions)
+    solved = {name: found.name for found in model.spec.solved for name in found.iterated}
+    told: set[str] = set()
+    for carried in () if model.spec.outputs else model.carried:
+        start = carried.start
+        name = solved.get(start.name, start.name)
+        known = sorted(reached(read_by(start.formula, inside), graph) & targets)
+        if known and name not in told:
+            told.add(name)
+            begun = "is solved for from" if start.name in solved else "starts with"
+            problem = f"'{name}' {begun} the target '{known[0]}', so nothing made of it is predicted"
+            remedy = "begin with a number or with inputs, which predictions have, or name outputs"
+            yield SpecWarning(problem, at=start.formula.at, remedy=remedy)
+
+
 def manual_of_nothing(model: Model) -> Iterator[SpecWarning]:
     """Manual formulas that claim no derivative and that no other formula reads."""
     declared = {t.name for t in (*model.spec.inputs, *model.spec.targets)}
