@@ -17,6 +17,7 @@ from symgrad.cli import main
 from symgrad.errors import CallbackError, DivergenceError, SpecError, SpecWarning
 from symgrad.spec import library
 from symgrad.training.finishing.methods import METHODS
+from symgrad.training.records.plot import history_svg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +82,27 @@ def test_a_quadratic_is_solved_in_few_steps(finish: str, most: int, tmp_path: Pa
     assert run.stop_reason == "converged"
     assert len(run.history.records) <= most
     assert f"{finish.partition('(')[0]} took {len(run.history.records)} steps" in run.notes[-1]
+
+
+def test_iterations_are_told_from_the_epochs_before_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_of("lbfgs(max_iterations=4)", optimizer="adam", epochs=2, batch_size=16)
+    run = trained(spec, tmp_path, progress=True)
+    assert [record.iteration for record in run.history.records] == [None, None, 1, 2, 3, 4]
+    assert run.history.columns()["iteration"] == [None, None, 1, 2, 3, 4]
+    assert "2 epochs and 4 iterations" in str(run)
+    assert f"parameters of iteration {run.checkpoint.epoch - 2}" in str(run)
+    assert "2 epochs and 4 iterations" in str(run.history)
+    shown = capsys.readouterr().err
+    for place in ("epoch 1/2", "epoch 2/2", "iteration 1/4", "iteration 4/4"):
+        assert place in shown
+    assert "epoch 3" not in shown
+    picture = history_svg(run.history)
+    assert picture is not None
+    assert "epoch, then iteration" in picture
+    plain = trained(spec_of("lbfgs(max_iterations=4)"), tmp_path / "plain")
+    assert ": 4 iterations in" in str(plain)
 
 
 @pytest.mark.parametrize(

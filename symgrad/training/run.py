@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from symgrad.displayed import Displayed
 from symgrad.errors import DataError, DivergenceError, how_to_install
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
-from symgrad.training.records.history import HISTORY_CSV, HISTORY_JSON, HISTORY_LINES, History, finite
+from symgrad.training.records.history import (
+    HISTORY_CSV,
+    HISTORY_JSON,
+    HISTORY_LINES,
+    History,
+    counted,
+    finite,
+)
 from symgrad.training.records.plot import history_svg, plot_history
 
 if TYPE_CHECKING:
@@ -73,7 +80,7 @@ class Run(Displayed):
     @property
     def steps_per_second(self) -> float | None:
         """From the median epoch, so that the first one, which may compile, does not count."""
-        seconds = [record.seconds for record in self.history.records]
+        seconds = [record.seconds for record in self.history.records if record.iteration is None]
         median = statistics.median_low(seconds) if seconds else 0.0
         return self.steps_per_epoch / median if median else None
 
@@ -126,11 +133,16 @@ class Run(Displayed):
                 return [f"{found}; `stop: {{patience: 10}}` keeps the best parameters"]
         return []
 
+    @property
+    def _kept(self) -> str:
+        """Of which epoch the parameters are, or of which iteration after them."""
+        found = [r.iteration for r in self.history.records if r.epoch == self.checkpoint.epoch]
+        return f"iteration {found[-1]}" if found and found[-1] else f"epoch {self.checkpoint.epoch}"
+
     def __str__(self) -> str:
-        count = len(self.history.records)
         lines = [
-            f"{self.spec_name}: {count} {'epoch' if count == 1 else 'epochs'} in {self.seconds:.3g} s "
-            f"({self._ending}), parameters of epoch {self.checkpoint.epoch}",
+            f"{self.spec_name}: {counted(self.history.records)} in {self.seconds:.3g} s "
+            f"({self._ending}), parameters of {self._kept}",
             *_metric_lines("training", self.training),
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
             *(f"held-out {name} {value:.4g}" for name, value in self.named_metrics),

@@ -266,9 +266,9 @@ def _carried_out(
     plan, ranks = trainer.plan, trainer.ranks
     with ExitStack() as stack:
         logs = ranks.together(lambda: stack.enter_context(run_logs(folder, trainer, logged)))
-        planned_epochs = plan.epochs + (plan.finish.iterations if plan.finish else 0)
-        is_shown = progress and ranks.is_first
-        shown = shown_progress(planned_epochs, score_name(trainer.module)) if is_shown else nullcontext()
+        iterations = plan.finish.iterations if plan.finish else 0
+        planned = plan.epochs + iterations, score_name(trainer.module), iterations
+        shown = shown_progress(*planned) if progress and ranks.is_first else nullcontext()
         with shown as show:
             report = _reporting(show, logs)
             outcome = trainer.run(report, keep)

@@ -123,7 +123,8 @@ class Finishing:
         seconds = time.perf_counter() - self.begun
         trainer.params = trainer.module.unflatten(np.copy(theta))
         made = Made(loss, seconds, step, trainer.others, trainer.numbers)
-        record = replace(trainer.measured(epoch, made, trainer.params), learning_rate=None)
+        number = self.iterations + 1
+        record = replace(trainer.measured(epoch, made, trainer.params), learning_rate=None, iteration=number)
         now, before = Snapshot(epoch, theta, copied_state(self.state)), self.standing
         watch = before.watch.after(record.loss, record.objective, trainer.plan.stop.tolerance or 0.0)
         is_best = record.objective < before.lowest

@@ -14,7 +14,7 @@ from symgrad.files import write_whole
 from symgrad.training.records.plot import history_svg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from symgrad.training.scores.metrics import ScoreName
@@ -29,7 +29,8 @@ _SHOWN, _WIDTH = 10, 8
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch, counted from 1; what was not measured is None.
+    """One epoch, counted from 1; what was not measured is None. Iterations by which `finish` ends a training
+    count on as epochs do, and have an `iteration`, from 1, too.
 
     `loss` is the mean over the epoch's rows while it ran, the scores are measured at its end.
     `seconds` is the time of the training steps alone. `step` is its last one, counted from 1 over all epochs,
@@ -53,6 +54,7 @@ class EpochRecord:
     gradient_norms: tuple[tuple[str, float], ...] = ()
     metrics: tuple[tuple[str, float], ...] = ()
     watched: float | None = None
+    iteration: int | None = None
     averaged: Any = field(default=None, compare=False, repr=False)
 
     @property
@@ -99,7 +101,7 @@ class History(Displayed):
         """The epochs below each other, the first and last of many; of gradients, the whole norm alone."""
         count = len(self.records)
         columns = {n: v for n, v in self.columns().items() if not n.startswith(f"{GRADIENT_NORM}.")}
-        lines = [f"{self.spec_name}: {count} {'epoch' if count == 1 else 'epochs'}, best {self.best_epoch}"]
+        lines = [f"{self.spec_name}: {counted(self.records)}, best {self.best_epoch}"]
         widths = [max(_WIDTH, len(name)) for name in columns]
         lines.append("  ".join(f"{name:>{width}}" for name, width in zip(columns, widths, strict=True)))
         rows = list(zip(*columns.values(), strict=True))
@@ -153,10 +155,20 @@ class History(Displayed):
         write_whole(path, json.dumps(self.as_dict(), indent=1, allow_nan=False).encode() + b"\n")
 
 
+def counted(records: Sequence[EpochRecord]) -> str:
+    """How many epochs there were, and how many iterations after them."""
+    iterations = sum(record.iteration is not None for record in records)
+    epochs = len(records) - iterations
+    told = [f"{epochs} {'epoch' if epochs == 1 else 'epochs'}"] if epochs or not iterations else []
+    told += [f"{iterations} {'iteration' if iterations == 1 else 'iterations'}"] if iterations else []
+    return " and ".join(told)
+
+
 def row_of(record: EpochRecord, score_name: ScoreName) -> dict[str, float | None]:
     """The numbers of an epoch by the names of their columns; None for what was not measured."""
     return {
         "epoch": record.epoch,
+        "iteration": record.iteration,
         "loss": record.loss,
         score_name: record.score,
         "validation_loss": record.validation_loss,

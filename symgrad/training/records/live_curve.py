@@ -19,16 +19,25 @@ POINTS = 400
 """Of more epochs every second, third, ... is drawn."""
 
 
+def place_of(record: EpochRecord, epochs: int, iterations: int) -> str:
+    """Which of `epochs` a record is of; or which of the last of them, which are `iterations`."""
+    if record.iteration is None:
+        return f"epoch {record.epoch}/{epochs - iterations}"
+    return f"iteration {record.iteration}/{iterations}"
+
+
 @dataclass(frozen=True)
 class LiveCurve:
-    """What is known after some of `epochs` epochs; `said` are the numbers of the last one."""
+    """What is known after some of `epochs` epochs, the last of which are `iterations`; `said` are the numbers
+    of the last one."""
 
     epochs: int
     records: Sequence[EpochRecord]
     said: str
+    iterations: int = 0
 
     def __str__(self) -> str:
-        return f"epoch {self.records[-1].epoch}/{self.epochs}  {self.said}"
+        return f"{place_of(self.records[-1], self.epochs, self.iterations)}  {self.said}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self.html()}

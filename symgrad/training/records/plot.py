@@ -145,7 +145,12 @@ def _curves(axes: Any, history: Drawn, training: list[Any], validation: list[Any
         if any(value is not None for value in values):
             shown = [drawable(value) for value in values]
             axes.plot(epochs, shown, color=color, label=name, marker=marker, markersize=3, linewidth=1.6)
-    axes.set_xlabel("epoch")
+    begun = next((r.epoch for r in history.records if r.iteration is not None), None)
+    axes.set_xlabel("epoch" if begun is None else "epoch, then iteration")
+    if begun is not None and begun > epochs[0]:
+        axes.axvline(
+            begun - 0.5, color=QUIET, linestyle=":", linewidth=1, label="iterations from here", zorder=0
+        )
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -154,4 +159,6 @@ def _curves(axes: Any, history: Drawn, training: list[Any], validation: list[Any
 
 def _mark_best(axes: Any, history: Drawn) -> None:
     best = history.best_epoch
-    axes.axvline(best, color=QUIET, linestyle="--", linewidth=1, label=f"best epoch: {best}", zorder=0)
+    iteration = next((r.iteration for r in history.records if r.epoch == best), None)
+    label = f"best epoch: {best}" if iteration is None else f"best iteration: {iteration}"
+    axes.axvline(best, color=QUIET, linestyle="--", linewidth=1, label=label, zorder=0)
