@@ -31,8 +31,19 @@ RANKS, TIMEOUT = 2, 1.0
 HITS = ("killed",) * 6 + ("stopped", "launcher killed", "mpiexec killed")
 
 
-def hit(folder: Path, run: Path, choose: random.Random) -> tuple[str, float]:
-    """What was done to a training that begins or goes on, and how long all of it took to end."""
+def start_seconds(folder: Path) -> float:
+    """How long a training takes here until there is a checkpoint."""
+    began, run = time.monotonic(), folder / "first"
+    begun(
+        folder, folder / "killed.yaml", "--no-verify", "--out", run, "--epochs", 1, "--ranks", RANKS
+    ).communicate()
+    assert epochs_kept(run)
+    return time.monotonic() - began
+
+
+def hit(folder: Path, run: Path, choose: random.Random, within: float) -> tuple[str, float]:
+    """What was done within so many seconds to a training that begins or goes on, and how long all of it
+    took to end."""
     going_on = (
         ("--resume", run) if epochs_kept(run) else (folder / "killed.yaml", "--no-verify", "--out", run)
     )
@@ -42,7 +53,7 @@ def hit(folder: Path, run: Path, choose: random.Random) -> tuple[str, float]:
         errors = launcher.communicate()[1]
         assert "PMIx server" in errors, errors  # Open MPI itself did not start: the machine is too busy
         return "not started", 0.0
-    time.sleep(choose.uniform(0, 4))
+    time.sleep(choose.uniform(0, within))
     mpiexec, ranks = children(launcher.pid), ranks_of(launcher.pid)
     what, rank = choose.choice(HITS), choose.choice(ranks)
     process = {"launcher killed": launcher.pid, "mpiexec killed": mpiexec[0]}.get(what, rank)
@@ -62,13 +73,13 @@ def main(times: int, seed: int) -> None:
     choose, folder = random.Random(seed), Path(tempfile.mkdtemp(prefix="ranks-killed-"))
     prepared(folder, 1_000_000)
     run, found, took = folder / "run", Counter[str](), [0.0]
+    within = 2 * start_seconds(folder)
     for number in range(times):
-        what, seconds = hit(folder, run, choose)
+        what, seconds = hit(folder, run, choose, within)
         found[what] += 1
         took.append(seconds)
-        if epochs_kept(run):
-            file, _ = newest(run)
-            print(f"{number + 1}: {what}, ended in {seconds:.1f} s, whole up to {file.stem}", flush=True)
+        whole_up_to = newest(run)[0].stem if epochs_kept(run) else "nothing"
+        print(f"{number + 1}: {what}, ended in {seconds:.1f} s, whole up to {whole_up_to}", flush=True)
     last = max([0, *epochs_kept(run)]) + 3
     spec = folder / "killed.yaml"
     whole = (spec, "--no-verify", "--epochs", last, "--out", folder / "whole")

@@ -90,4 +90,9 @@ def deadly(order: TrialOrder) -> TrialOutcome:
     return formula(order)
 
 
-__all__ = ["SPEC", "Imagined", "deadly", "formula", "written_spec"]
+def heeding_interrupts(_: TrialOrder) -> TrialOutcome:
+    """Whether the process of a trial would be ended by an interrupt."""
+    return TrialOutcome("finished", {"heeds": float(signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)})
+
+
+__all__ = ["SPEC", "Imagined", "deadly", "formula", "heeding_interrupts", "written_spec"]

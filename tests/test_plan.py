@@ -45,20 +45,25 @@ def test_rates(text: str, rate: float) -> None:
     assert math.isclose(bytes_per_second(text, "x"), rate)
 
 
-@pytest.mark.parametrize(("text", "time"), [("20us", 2e-5), ("1.5 µs", 1.5e-6), ("0.1ms", 1e-4), ("2s", 2.0)])
+@pytest.mark.parametrize(
+    ("text", "time"), [("20us", 2e-5), ("1.5 µs", 1.5e-6), ("3\u03bcs", 3e-6), ("0.1ms", 1e-4), ("2s", 2.0)]
+)
 def test_times(text: str, time: float) -> None:
     assert math.isclose(seconds(text, "x"), time)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "10", "Gb", "-1Gb", "0Gb", "1..2Gb", "1e999Gb", "nanGb", "10Xb", "10 G b"]
+    "text",
+    ["", "10", "Gb", "-1Gb", "0Gb", "1..2Gb", "1e999Gb", "nanGb", "10Xb", "10 G b", "1e308Tb", "1e-310b", 10],
 )
 def test_what_is_no_rate(text: str) -> None:
     with pytest.raises(DataError, match="is no rate"):
         bytes_per_second(text, "bandwidth")
 
 
-@pytest.mark.parametrize("text", ["", "20", "us", "-1us", "0s", "1e999s", "1h", "10Gb"])
+@pytest.mark.parametrize(
+    "text", ["", "20", "us", "-1us", "0s", "1e999s", "1h", "10Gb", "1e-320ns", "1e308s", None]
+)
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(DataError, match="is no time"):
         seconds(text, "latency")

@@ -49,6 +49,11 @@ def test_a_folder_is_trained_into_once_at_a_time_and_free_when_its_process_is_ki
     assert list(folder.iterdir()) == []
 
 
+def test_what_no_folder_can_be_called_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot be made: .*null"), run_folder(tmp_path / "a\0b"):
+        pass
+
+
 @posix
 def test_threads_are_kept_apart_too(tmp_path: Path) -> None:
     refused = []

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 import shutil
+import signal
 import sys
 import threading
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import sweeps
 from click.testing import CliRunner
 from kills import EVENTS, ended, forked
 from seeds import SEED
-from sweeps import SPEC, Imagined, deadly, formula, written_spec
+from sweeps import SPEC, Imagined, deadly, formula, heeding_interrupts, written_spec
 
 import symgrad as sg
 from symgrad.cli import main
@@ -26,12 +30,14 @@ from symgrad.sweeping.sweep_journal import JOURNAL, read_journal
 from symgrad.sweeping.sweep_metrics import SweepMetric
 from symgrad.sweeping.sweep_result import Sweep, in_order
 from symgrad.sweeping.varied.sweep_axes import ListedValues, ValueRange
-from symgrad.sweeping.working import joblib_workers
+from symgrad.sweeping.working import joblib_workers, sweep_trial
 from symgrad.sweeping.working.sweep_trial import TrialRow
 from symgrad.training.run_folder import run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from symgrad.sweeping.working.sweep_trial import TrialOrder
 
 OVER = {"optimizer.learning_rate": "0.1,0.2,0.4,1.6", "seed": "0..2"}
 
@@ -168,6 +174,27 @@ def test_a_line_that_is_cut_off_or_damaged_costs_its_trial_alone(
     assert 4 < refused < 18
 
 
+@pytest.mark.parametrize("line", [b"00000000 \n", b"00000000\n", b"\0" * 4096 + b"\n"])
+def test_a_line_of_nothing_is_damaged(place: Path, tmp_path: Path, imagined: Any, line: bytes) -> None:
+    expected = table(swept(place, tmp_path / "s"))
+    with (tmp_path / "s" / JOURNAL).open("ab") as file:
+        file.write(line)
+    with pytest.warns(sg.DataWarning, match="this line is damaged"):
+        assert table(sg.sweep(resume=tmp_path / "s", progress=False)) == expected
+
+
+@pytest.mark.parametrize("note", ['{"trial": 1e999}', "[" * 100_000, "[1]", ""])
+def test_the_best_run_is_made_again_where_its_note_is_damaged(
+    place: Path, tmp_path: Path, imagined: Any, note: str
+) -> None:
+    expected = table(swept(place, tmp_path / "s"))
+    file = tmp_path / "s" / "best" / "trial.json"
+    before = file.read_text()
+    file.write_text(note)
+    assert table(sg.sweep(resume=tmp_path / "s", progress=False)) == expected
+    assert file.read_text() == before
+
+
 def contextless() -> Any:
     from contextlib import nullcontext
 
@@ -267,6 +294,67 @@ def test_a_trial_that_kills_its_processes_is_lost_and_the_others_are_not(
     monkeypatch.setattr(joblib_workers, "run_trial", formula)
     again = sg.sweep(resume=tmp_path / "s", progress=False, workers=1)
     assert [row.state for row in again.rows] == ["finished"] * 4
+
+
+def no_room(path: Path) -> None:
+    """What files.py makes of a full disk, whose reason some keep and some hide."""
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    except OSError as error:
+        raise sg.DataError("cannot be written", at=str(path)) from (error if path.name else None)
+
+
+@pytest.mark.parametrize("name", ["run", ""])
+def test_a_trial_whose_disk_was_full_is_made_again(
+    place: Path, tmp_path: Path, imagined: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(sweep_trial, "settle", lambda *_, **__: None)
+    monkeypatch.setattr(sweep_trial, "_trained", lambda *_: no_room(Path(name)))
+    monkeypatch.setattr(sweeps, "formula", sweep_trial.run_trial)
+    full = swept(place, tmp_path / "s", over={"seed": "0..2"})
+    assert [(row.state, row.reason) for row in full.rows] == [
+        ("lost", f"{Path(name)}: cannot be written")
+    ] * 3
+    assert "makes those again that are lost" in " ".join(str(full).split())
+    monkeypatch.setattr(sweeps, "formula", formula)
+    again = sg.sweep(resume=tmp_path / "s", progress=False)
+    assert [row.state for row in again.rows] == ["finished"] * 3
+    assert "makes those again" not in str(again)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other interrupts")
+def test_an_interrupt_is_not_for_workers_from_their_first_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they import, each would end with a traceback."""
+    monkeypatch.setattr(joblib_workers, "_begin_worker", int)
+    monkeypatch.setattr(joblib_workers, "run_trial", heeding_interrupts)
+    before = signal.getsignal(signal.SIGINT)
+    workers = joblib_workers.JoblibWorkers(1, 1)
+    try:
+        workers.begin(cast("TrialOrder", SimpleNamespace(number=0)))
+        assert signal.getsignal(signal.SIGINT) is before
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        (ended_trial,) = workers.ended()
+        assert ended_trial.outcome.numbers == {"heeds": 0.0}
+    finally:
+        workers.close()
+
+
+def test_an_interrupted_sweep_ends_its_workers_before_it_writes(
+    place: Path, tmp_path: Path, imagined: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    class Interrupted(Imagined):
+        def ended(self) -> Any:
+            raise KeyboardInterrupt
+
+        def close(self) -> None:
+            done.append("closed")
+
+    monkeypatch.setattr(entry, "_workers", lambda *_: Interrupted(1, 0))
+    monkeypatch.setattr(entry, "written", lambda sweep: done.append("written") or sweep)
+    assert swept(place, tmp_path / "s").notes == ("interrupted",)
+    assert done[:2] == ["closed", "written"]
 
 
 def test_joblib_trains_what_train_does(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

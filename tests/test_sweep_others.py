@@ -84,6 +84,20 @@ def test_what_optuna_proposes_is_the_same_after_a_kill(place: Path, tmp_path: Pa
     assert {trial.user_attrs["trial"] for trial in study.trials} == set(range(15))
 
 
+@pytest.mark.parametrize("name", ["optuna.journal", "optuna.journal.lock"])
+def test_a_journal_of_optuna_that_cannot_be_written_is_told(
+    place: Path, tmp_path: Path, imagined: Any, name: str
+) -> None:
+    out = tmp_path / "s"
+    expected = table(proposed(place, out, trials=4))
+    (out / name).unlink(missing_ok=True)
+    (out / name).mkdir()
+    with pytest.raises(sg.DataError, match=r"Optuna's journal cannot be written: .*; .*--resume .* goes on"):
+        sg.sweep(resume=out, progress=False)
+    (out / name).rmdir()
+    assert table(sg.sweep(resume=out, progress=False)) == expected
+
+
 def test_it_proposes_what_is_asked_for(place: Path, tmp_path: Path, imagined: Any) -> None:
     for row in proposed(place, tmp_path / "s").rows:
         assert 1e-4 <= row.values["optimizer.learning_rate"] <= 10

@@ -16,6 +16,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.sweeping.sampling.samplers import GridSampler, RandomSampler, number_of_trials
 from symgrad.sweeping.sweep import _check_values
+from symgrad.sweeping.varied import over_text
 from symgrad.sweeping.varied.dotted_entries import with_entries
 from symgrad.sweeping.varied.over_text import axes_of, over_of
 from symgrad.sweeping.varied.structures import Structures
@@ -109,6 +110,7 @@ BAD_OVER = {
     "1..2..3": "'1..2..3' is no range",
     "0..1e999": "has an end that is too large",
     "0..99999999999999999999": "has an end that is too large",
+    "-1e308..1e308:5": "has an end that is too large",
     "0..10000000": "more than 100,000 values; give points, as 0..10000000:10",
     "1,,2": "an empty value in '1,,2'",
     ",": "an empty value in ','",
@@ -130,6 +132,12 @@ def test_what_are_no_values_is_told_with_its_path(text: str) -> None:
         axes_of({"seed": text})
     assert caught.value.at == "seed"
     assert BAD_OVER[text] in str(caught.value)
+
+
+def test_too_many_values_are_counted_before_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_text, "_value", None)
+    with pytest.raises(SpecError, match="more than 100,000 values"):
+        axes_of({"seed": ",".join(["1"] * (over_text.MOST_VALUES + 1))})
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def keep_best(folder: Path, row: TrialRow, files: Mapping[str, bytes]) -> None:
 
 
 def kept_best(folder: Path) -> int | None:
-    """The number of the trial whose run is kept; None where none is."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return int(json.loads((folder / BEST / NOTE).read_text(encoding="utf-8"))["trial"])
+    """The number of the trial whose run is kept; None where none is, or its note is damaged."""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads((folder / BEST / NOTE).read_text(encoding="utf-8"))["trial"]
+        return found if isinstance(found, int) else None
     return None

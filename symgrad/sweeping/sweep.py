@@ -140,6 +140,7 @@ def _made(content: JournalContent, folder: Path, workers: Workers, who: WhoWorks
             loop.run(workers)
         except KeyboardInterrupt:
             notes = ("interrupted",)
+            workers.close()  # they would go on while tables are written
     clear(folder)
     rows = in_order(loop.rows.values(), plan.metric)
     return written(Sweep(plan.spec.name, plan.axes, plan.metric, rows, plan.trials, folder, notes=notes))

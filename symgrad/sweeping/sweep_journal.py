@@ -110,7 +110,7 @@ def _line(record: Mapping[str, Any]) -> bytes:
 def _record(line: bytes) -> dict[str, Any] | None:
     """What a line says; None where it is damaged."""
     seal, _, text = line.partition(b" ")
-    if seal != f"{crc32(text):08x}".encode():
+    if not text or seal != f"{crc32(text):08x}".encode():  # the sum of nothing is a sum too
         return None
     found = json.loads(text)
     return found if isinstance(found, dict) else None

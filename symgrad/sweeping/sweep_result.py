@@ -112,6 +112,8 @@ class Sweep(Displayed):
         lines += self._best_mean()
         if not self.is_complete:
             lines.append(f"symgrad sweep --resume {self.folder} makes the others")
+        elif any(row.state == "lost" for row in self.rows):
+            lines.append(f"symgrad sweep --resume {self.folder} makes those again that are lost")
         return lines
 
     def _best_mean(self) -> list[str]:

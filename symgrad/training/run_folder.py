@@ -102,8 +102,8 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
-    except OSError as error:
-        problem = f"cannot be made: {error.strerror}"
+    except (OSError, ValueError) as error:  # ValueError: a character that no path has
+        problem = f"cannot be made: {getattr(error, 'strerror', error)}"
         raise DataError(problem, at=str(folder), remedy="choose another folder") from error
     if not writable:
         raise DataError("cannot be written", at=str(folder), remedy="choose another folder")

@@ -8,16 +8,17 @@ programs. What is proposed for a trial follows from the seed, its number and the
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.errors import ModuleError, how_to_install
+from symgrad.errors import DataError, ModuleError, how_to_install
 from symgrad.sweeping.sampling.samplers import TRIALS_STREAM
 from symgrad.sweeping.varied.sweep_axes import ListedValues, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from symgrad.sweeping.sweep_metrics import Direction
@@ -46,24 +47,26 @@ class TpeSampler:
         self.distributions = {axis.path: self._distribution(axis) for axis in axes}
         self._asked: dict[int, Any] = {}
         self._learnt: set[int] = set()
-        for left in folder.glob(f"{FILE}*"):
-            left.unlink()
-        journal = self.optuna.storages.journal
-        storage = self.optuna.storages.JournalStorage(journal.JournalFileBackend(str(folder / FILE)))
+        self._file = folder / FILE
         before = self.optuna.logging.get_verbosity()
         self.optuna.logging.set_verbosity(max(before, self.optuna.logging.WARNING))
         try:
-            self.study = self.optuna.create_study(storage=storage, study_name=name, direction=direction)
+            with self._written():
+                for left in folder.glob(f"{FILE}*"):
+                    left.unlink()
+                backend = self.optuna.storages.journal.JournalFileBackend(str(self._file))
+                storage = self.optuna.storages.JournalStorage(backend)
+                self.study = self.optuna.create_study(storage=storage, study_name=name, direction=direction)
         finally:
             self.optuna.logging.set_verbosity(before)
 
     def values(self, number: int) -> Values:
         """The values of a trial, counted from 0, by those that have ended."""
         seed = int(np.random.SeedSequence([self.seed, TRIALS_STREAM, number]).generate_state(1)[0])
-        with warnings.catch_warnings(action="ignore"):  # that an argument is new in Optuna
+        with self._written(), warnings.catch_warnings(action="ignore"):  # that an argument is new in Optuna
             self.study.sampler = self.optuna.samplers.TPESampler(seed=seed, constant_liar=True)
             asked = self._asked[number] = self.study.ask(self.distributions)
-        asked.set_user_attr("trial", number)
+            asked.set_user_attr("trial", number)
         return {axis.path: self._value(axis, asked.params[axis.path]) for axis in self.axes}
 
     def learn(self, row: TrialRow) -> None:
@@ -77,17 +80,31 @@ class TpeSampler:
         else:
             state = states.PRUNED if row.state in ("finished", "diverged") else states.FAIL
         asked = self._asked.pop(row.number, None)
-        if asked is not None:
-            self.study.tell(asked, row.value, state=state)
-            return
-        made = self.optuna.trial.create_trial(
+        with self._written():
+            if asked is None:
+                self.study.add_trial(self._ended(row, state))
+            else:
+                self.study.tell(asked, row.value, state=state)
+
+    def _ended(self, row: TrialRow, state: Any) -> Any:
+        """A trial that was made before, as Optuna has it."""
+        return self.optuna.trial.create_trial(
             state=state,
             value=row.value,
             params={axis.path: self._told(axis, row.values[axis.path]) for axis in self.axes},
             distributions=self.distributions,
             user_attrs={"trial": row.number},
         )
-        self.study.add_trial(made)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Make a DataError of what the system says of Optuna's journal, which Optuna writes."""
+        try:
+            yield
+        except OSError as error:
+            problem = f"Optuna's journal cannot be written: {error.strerror}"
+            remedy = f"make room, or move what is there away; --resume {self._file.parent} goes on"
+            raise DataError(problem, at=str(self._file), remedy=remedy) from None
 
     def _distribution(self, axis: SweepAxis) -> Any:
         kinds = self.optuna.distributions

@@ -99,7 +99,7 @@ def _plain(path: str, value: Any) -> Scalar:
 
 
 def _axis_of_text(path: str, text: str) -> SweepAxis:
-    items = _items(path, text)
+    items = list(_bounded(path, _items(path, text)))
     found: list[Scalar] = []
     for item in items:
         said = _RANGE.fullmatch(item)
@@ -157,7 +157,7 @@ def _range(path: str, text: str, least: str, most: str, rest: str) -> SweepAxis:
     whole = bool(_WHOLE.fullmatch(least) and _WHOLE.fullmatch(most))
     low, high = float(least), float(most)
     log, number = _options(path, text, rest)
-    if not (math.isfinite(low) and math.isfinite(high)) or (whole and max(abs(low), abs(high)) > 2**53):
+    if not math.isfinite(high - low) or (whole and max(abs(low), abs(high)) > 2**53):
         raise SpecError(f"'{text}' has an end that is too large", at=path, remedy="float64 ends at 1.8e308")
     if low > high or (low == high and not whole):
         problem = "ends where it begins" if low == high else "begins above its end"

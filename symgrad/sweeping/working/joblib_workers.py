@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError, how_to_install
@@ -21,7 +23,7 @@ from symgrad.sweeping.working.sweep_trial import TrialOutcome, run_trial
 from symgrad.sweeping.working.workers import TRIES, EndedTrial
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from symgrad.sweeping.working.sweep_trial import TrialOrder
 
@@ -54,11 +56,12 @@ class JoblibWorkers:
     def begin(self, order: TrialOrder) -> None:
         """Begin with a trial."""
         self._attempts[order.number] += 1
-        try:
-            self._under_way[self._pool.submit(run_trial, order)] = order
-        except BrokenProcessPool:  # a process died while it had nothing to do
-            self._pool = self._new_pool()
-            self._under_way[self._pool.submit(run_trial, order)] = order
+        with _interrupts_wait():
+            try:
+                self._under_way[self._pool.submit(run_trial, order)] = order
+            except BrokenProcessPool:  # a process died while it had nothing to do
+                self._pool = self._new_pool()
+                self._under_way[self._pool.submit(run_trial, order)] = order
 
     def ended(self) -> Sequence[EndedTrial]:
         """The trials that ended, once there are any; none where a process died."""
@@ -107,6 +110,22 @@ class JoblibWorkers:
         env = {f"{library}_NUM_THREADS": str(self.threads) for library in _THREADS}
         begun = (os.getpid(),)
         return ProcessPoolExecutor(self.workers, env=env, initializer=_begin_worker, initargs=begun)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Processes that begin inside it know no interrupts from their first moment, before `_begin_worker`; one
+    that comes meanwhile is this process's at the end."""
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _begin_worker(parent: int) -> None:

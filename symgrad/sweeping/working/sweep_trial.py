@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tempfile
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 TrialState: TypeAlias = Literal["finished", "diverged", "refused", "failed", "lost"]
 """`refused`: no spec, or data that do not fit it; `failed`: a defect, or too little memory; `lost`: whatever
-process tried it died."""
+process tried it died, or its disk was full. What is lost, `--resume` makes again."""
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""What the system says where a trial could be made if its machine were otherwise."""
 _FIRST_ROWS = 16
 """So many rows are enough for a module's first calls, by which it is compiled."""
 
@@ -94,15 +97,26 @@ def run_trial(order: TrialOrder) -> TrialOutcome:
             found = _trained(order, Path(place) / "run")
     except DivergenceError as error:
         found = TrialOutcome("diverged", reason=str(error))
-    except SymgradError as error:
-        found = TrialOutcome("refused", reason=str(error))
     except MemoryError:
         found = TrialOutcome("failed", reason="too little memory")
     except Exception as error:  # noqa: BLE001  # one trial that fails must not end the others
-        found = TrialOutcome("failed", reason=f"{type(error).__name__}: {error}")
+        found = _failure(error)
     return TrialOutcome(
         found.state, found.numbers, found.reason, time.perf_counter() - start, _whoami(), found.files
     )
+
+
+def _failure(error: BaseException) -> TrialOutcome:
+    """What a trial answers that an error ended."""
+    causes, cause = [error], error.__context__
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__context__
+    is_told = isinstance(error, SymgradError)
+    reason = str(error) if is_told else f"{type(error).__name__}: {error}"
+    if any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
+        return TrialOutcome("lost", reason=reason)
+    return TrialOutcome("refused" if is_told else "failed", reason=reason)
 
 
 def _trained(order: TrialOrder, folder: Path) -> TrialOutcome:
