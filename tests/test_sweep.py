@@ -421,6 +421,27 @@ def drawn_axis(rng: random.Random, path: str) -> Any:
     return rng.choice(kinds)
 
 
+def test_a_trial_whose_equations_are_not_solved_says_so(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir(mode=0o700)
+    solved = {"solve": "cos(z[n,i]) + x[n,i]", "start": 0, "method": "newton", "steps": 2}
+    spec = {**SPEC, "parameters": {"w": {"axes": [1], "init": 1}}, "loss": "mean((y - t)**2)"}
+    spec["equations"] = {"z[n,i]": solved, "y": "z * w"}
+    del spec["layers"]
+    (place / "solved.yaml").write_text(json.dumps(spec), encoding="utf-8")
+    over = {"equations.z[n,i].steps": "2,20"}
+    found = sg.sweep(place / "solved.yaml", over, out=tmp_path / "s", workers=2, progress=False)
+    reasons = {row.values["equations.z[n,i].steps"]: row.reason for row in found.rows}
+    assert {row.state for row in found.rows} == {"finished"}
+    assert reasons[20] == ""
+    assert "'z' is not solved: the last of 2 steps changes it by" in reasons[2]
+    assert "trial 0: 'z' is not solved: the last of 2 steps" in " ".join(str(found).split())
+    assert reasons[2] in (tmp_path / "s" / "trials.csv").read_text()
+
+
 def test_whatever_was_found_is_drawn_and_written(tmp_path: Path) -> None:
     """Values of every kind, trials of which some, one or none has a value."""
     rng = random.Random(SEED)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 """So many of the best trials are written out."""
 PICTURE = "trials.png"
+_DOUBTED = 5
 SEED = "train.seed"
 _TABLES = ("trials.csv", "trials.parquet")
 
@@ -99,6 +100,10 @@ class Sweep(Displayed):
     def _below(self, good: int) -> list[str]:
         """What is said below the table."""
         lines = [f"{good - SHOWN} more are in {_TABLES[0]}"] if good > SHOWN else []
+        doubted = [row for row in self.rows if row.value is not None and row.reason]
+        lines += [f"trial {row.number}: {row.reason}" for row in doubted[:_DOUBTED]]
+        if len(doubted) > _DOUBTED:
+            lines.append(f"and {len(doubted) - _DOUBTED} more trials in which equations are not solved")
         ends = Counter((row.state, row.reason) for row in self.rows if row.value is None)
         lines += [
             f"{number} {state}{f': {reason}' if reason else ''}"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,10 +23,12 @@ from symgrad.sweeping.sweep_metrics import SweepMetric, numbers_of
 from symgrad.sweeping.working.node_cache import use_node_cache
 from symgrad.training.dataset.data import load_data
 from symgrad.training.train import train
+from symgrad.unsolved import unsolved
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from symgrad.errors import SpecWarning
     from symgrad.sweeping.varied.structures import TrialSpec
     from symgrad.sweeping.varied.sweep_axes import Values
     from symgrad.training.run import Run
@@ -58,7 +60,10 @@ class TrialOrder:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """What came of a trial: its numbers by name, or why there are none, and maybe the files of its run."""
+    """What came of a trial: its numbers by name, or why there are none, and maybe the files of its run.
+
+    The reason of one that is finished is what to doubt in it: equations that are not solved.
+    """
 
     state: TrialState
     numbers: Mapping[str, float | None] = field(default_factory=dict)
@@ -122,7 +127,8 @@ def _failure(error: BaseException) -> TrialOutcome:
 def _trained(order: TrialOrder, folder: Path) -> TrialOutcome:
     told = order.trained
     module = module_of(told.spec, lambda module: _first_calls(order, module))
-    run = _run(order, module, out=folder)
+    doubts: list[SpecWarning] = []
+    run = _run(order, module, folder, doubts)
     if run.stop_reason == "interrupted":
         return TrialOutcome("lost", reason="it was interrupted")
     numbers = numbers_of(run)
@@ -130,11 +136,18 @@ def _trained(order: TrialOrder, folder: Path) -> TrialOutcome:
     is_wanted = value is not None and (
         order.to_beat is None or not order.metric.is_better(order.to_beat, value)
     )
-    return TrialOutcome("finished", numbers, files=_files(folder) if is_wanted else None)
+    reason = "; ".join(doubt.problem for doubt in doubts)
+    return TrialOutcome("finished", numbers, reason, files=_files(folder) if is_wanted else None)
 
 
-def _run(order: TrialOrder, module: ModuleType, out: Path) -> Run:
+def _run(order: TrialOrder, module: ModuleType, out: Path, doubts: list[SpecWarning]) -> Run:
+    """The run of a trial; `doubts` get what a solver has not solved for."""
     told = order.trained
+
+    def unsolved_here(parameters: Mapping[str, Any], data: Mapping[str, Any]) -> list[SpecWarning]:
+        doubts.extend(unsolved(told.spec, parameters, data))
+        return doubts
+
     return train(
         told.spec,
         module,
@@ -146,6 +159,7 @@ def _run(order: TrialOrder, module: ModuleType, out: Path) -> Run:
         out=out,
         progress=False,
         metrics=order.metric.scorers,
+        unsolved=unsolved_here,
     )
 
 
