@@ -144,6 +144,17 @@ def test_where_nothing_counts_the_loss_is_what_it_is_at_once(most: int, tmp_path
     assert loss_of(module, params, [X, none]) == module.loss(params, X, none) > 0
 
 
+def test_rows_that_count_for_nothing_have_no_mean_of_their_own(most: int, tmp_path: Path) -> None:
+    said = spec("sum(weights * mean((z - 1)**2, axis=1)) / sum(weights)")
+    said["inputs"] = {"x": ["batch", 3], "weights": ["batch"]}
+    module = module_of({**said, "targets": {}}, tmp_path)
+    weights = np.array([0.0, 0, 0, 1, 0, 2, 3])
+    assert module.LOSS_BY_ROWS == "weighted"
+    with np.errstate(all="ignore"):
+        expected = module.loss(module.init_params(0), X, weights)
+        assert loss_of(module, module.init_params(0), [X, weights]) == pytest.approx(expected, rel=1e-12)
+
+
 def test_targets_of_other_rows_are_not_scored(most: int, tmp_path: Path) -> None:
     said = {**spec("mean((z - t)**2)"), "targets": {"t": [3]}}
     module = module_of(said, tmp_path)
