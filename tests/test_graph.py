@@ -381,3 +381,14 @@ def test_derivatives_are_drawn_by_what_they_are_of_and_by() -> None:
 def test_derivatives_have_no_gates_and_no_numbers(how: Any) -> None:
     with pytest.raises(sg.SpecError, match=r"derivatives have no picture.*draw blocks without numbers"):
         sg.graph(PINN, **how)
+
+
+@pytest.mark.parametrize("how", [{"detail": "gates"}, {"seed": 0}, {"at": {"x": [[0.0]]}}])
+def test_what_is_solved_for_is_told_where_it_stands(how: Any) -> None:
+    solved = {"solve": "x[n] + cos(z[n]) / 2", "start": 0, "method": "picard", "steps": 9}
+    spec = {"inputs": {"x": ["batch"]}, "equations": {"z[n]": solved}}
+    with pytest.raises(
+        sg.SpecError, match=r"equations.z\[n\].*'z', which is solved for, has no picture .*--at"
+    ):
+        sg.graph(spec, **how)
+    assert any(node.name == "z" for node in sg.graph(spec).nodes)

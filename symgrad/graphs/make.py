@@ -39,8 +39,11 @@ def graph_of(spec: Spec, detail: Detail | None, at: Given | None, seed: int | No
         raise SpecError(f"no graph has the detail '{chosen}'", remedy=f"expected {' or '.join(DETAILS)}")
     if has_derivatives(model) and (chosen == "gates" or at is not None or seed is not None):
         what = "as gates" if chosen == "gates" else "with numbers"
-        problem, remedy = f"formulas with derivatives have no picture {what}", "draw blocks without numbers"
-        raise SpecError(problem, at=spec.at, remedy=remedy)
+        which, place = "formulas with derivatives have", spec.at
+        for solved in spec.solved[:1]:
+            which, place = f"'{solved.name}', which is solved for, has", solved.at
+        remedy = "draw blocks without numbers: leave --at and --seed out, and gates"
+        raise SpecError(f"{which} no picture {what}", at=place, remedy=remedy)
     traced = trace(model, chosen)
     if at is None and seed is None:
         return build(model, chosen, traced, None)
