@@ -12,7 +12,8 @@ from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.simplifying.sums import reuse_sums
 from symgrad.compiler.planning.accumulation import accumulation_of
-from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan
+from symgrad.compiler.planning.beside.further_plan import FurtherPlan, StepPlan, steps_of
+from symgrad.compiler.planning.beside.shares import SharedPlan, shares_of
 from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.places.formed_again import formed_again
 from symgrad.compiler.planning.places.parts_that_fit import in_parts, parts_that_fit
@@ -29,6 +30,16 @@ from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.diagonals import with_diagonals
+from symgrad.passes.dividing.exchanges import SharedProgram, shared_program
+from symgrad.passes.dividing.separability import (
+    InferenceByRows,
+    RowWeight,
+    as_one_set,
+    check_micro_batches,
+    inference_by_rows,
+    weight_of_pieces,
+    why_no_mean,
+)
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.further.further_program import further_program
 from symgrad.passes.further.network_inputs import network_inputs
@@ -49,15 +60,6 @@ from symgrad.passes.rounding.root_differences import without_root_differences
 from symgrad.passes.rounding.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
 from symgrad.passes.scattering.scatter_chains import chain_scatters
-from symgrad.passes.separability import (
-    InferenceByRows,
-    RowWeight,
-    as_one_set,
-    check_micro_batches,
-    inference_by_rows,
-    weight_of_pieces,
-    why_no_mean,
-)
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
 from symgrad.passes.standardised import with_standardised
@@ -290,7 +292,7 @@ class Stages:
             self.state_starts,
             self.piece_rows,
             self.set_rows,
-            self.piece_weight,
+            self.sharing,
             self._rows_of_inference,
             further,
             stepping,
@@ -321,6 +323,16 @@ class Stages:
         """The stages of the prediction by chance, where there is one."""
         found = self.model.drawn
         return (DrawnStages(with_sizes(found.model, self.shapes), asked=found),) if found else ()
+
+    @cached_property
+    def sharing(self) -> RowWeight | SharedPlan | str:
+        """How ranks share the rows of a batch: each computes with its own alone, or they tell each other of
+        these within a step; or why they cannot.
+        """
+        weight = self.piece_weight
+        if not (weight and isinstance(weight, str) and self.model.batch_axis):
+            return weight
+        return SharedStages(self.model, first=self).shared_plan
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -364,7 +376,7 @@ class Stages:
 
     @cached_property
     def piece_weight(self) -> RowWeight | str:
-        """What pieces of a batch weigh in its gradient, so that ranks may share it; or why they cannot."""
+        """What pieces of a batch weigh in its gradient; or why it is not made of theirs."""
         found: RowWeight | str = ""
         if self.stable.loss:
             found = weight_of_pieces(self.stable, self.model.batch_axis, self.model.said_of_training)
@@ -509,6 +521,62 @@ class FurtherStages(StagesBeside):
     def in_parts(self) -> Program:
         """Its recurrences in parts, as those of the gradient."""
         return self.first.parted(self.laid_out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedStages(StagesBeside):
+    """Those of a step of training whose batch ranks share, where rows know of each other."""
+
+    first: Stages
+
+    @stage("Program → Program")
+    def stable(self) -> Program:
+        """The network and its loss, as one process has them."""
+        return self.first.stable
+
+    @stage("Program → Program")
+    def in_parts(self) -> Program:
+        """The gradient as one process computes it."""
+        return self.first.in_parts
+
+    @stage("Program → Program")
+    def arranged(self) -> Program:
+        """What a step is for alone: the loss, the gradients of what it changes, the next values of states."""
+        program = chain_scatters(self.in_parts)
+        if not self.column_axis:
+            program = with_turned_factors(self.copied, self.rows_of_a_step)
+        trained = {t.name for t in program.of_kind("parameter")} - {*self.model.frozen}
+        gradients = tuple(g for g in program.gradients if g.of in trained)
+        ends = [*(g.name for g in gradients), *(n.equation for n in program.next_values), program.loss or ""]
+        needed = program.needed(ends)
+        equations = tuple(e for e in program.equations if e.target in needed)
+        program = replace(program, outputs=(), prediction=(), evaluation=None)
+        return replace(program, gradients=gradients, equations=equations)
+
+    @cached_property
+    def column_axis(self) -> str:
+        """As one process has it, so that rows are gathered alike."""
+        return self.first.column_axis
+
+    @cached_property
+    def told(self) -> SharedProgram | str:
+        """What ranks tell each other, or why that does not help."""
+        return shared_program(self.lean, self.model.batch_axis, self.model.said_of_training)
+
+    @cached_property
+    def shared_plan(self) -> SharedPlan | str:
+        """The plan in shares, or why there is none."""
+        told = self.told
+        if isinstance(told, str):
+            return told
+        names = [found.tensor for found in told.exchanges]
+        plan = self._planned(told.program, schedule(told.program, self.column_axis, names))
+        shares = shares_of(steps_of(plan), told.exchanges)
+        return shares if isinstance(shares, str) else SharedPlan(plan, shares)
+
+    def _kept(self, program: Program) -> tuple[str, ...]:
+        """The loss, which is asked for when the gradient is there."""
+        return (program.loss,) if program.loss else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,9 +183,16 @@ COUPLED = {
     "name": "coupled",
     "inputs": {"x": ["batch", 3]},
     "targets": {"t": ["batch", 3]},
-    "layers": ["dense(3)", "batch_norm(momentum=false)"],
-    "loss": "mse",
+    "equations": {"d": "dense(x, 3)", "e[n,i]": "mean(tanh(d[n,i] - d[p,i]), p)", "y": "dense(e, 3)"},
+    "loss": "mse(y, t)",
 }
+
+
+def test_what_ranks_tell_each_other_is_sent_between_machines() -> None:
+    """Each of 8 ranks on 4 machines tells 5 bytes: 2 x 6 x 5 leave the busiest one, one after the other."""
+    more = predicted(MACHINE, CLUSTER, 8, 16, 400, told=(5, 5)).sending
+    assert math.isclose(more - predicted(MACHINE, CLUSTER, 8, 16, 400).sending, 2 * (7 * 0.01 + 60 / 100))
+    assert predicted(MACHINE, CLUSTER, 2, 16, 400, told=(5,)) == predicted(MACHINE, CLUSTER, 2, 16, 400)
 
 
 def test_rows_that_know_of_each_other() -> None:

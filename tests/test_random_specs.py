@@ -28,8 +28,8 @@ DRAWN = {
     "scalars": 16, "tensors": 16, "indexed": 16, "chain": 6, "graph": 4, "sequence": 4, "optimizer": 12,
     "free_axes": 4, "layered": 3, "repeated": 2, "kinks": 16, "extremes": 8, "magnitudes": 16,
     "derivatives": 4, "derived": 4, "recurrent": 2, "whole_steps": 3, "lengths": 3, "called_networks": 6,
-    "slope_networks": 1, "modes": 3, "chance": 3, "shared": 4, "some_rows": 6, "fixed_points": 4,
-    "resampled": 4, "handed_over": 6,
+    "slope_networks": 1, "modes": 3, "chance": 3, "shared": 4, "coupled": 4, "some_rows": 6,
+    "fixed_points": 4, "resampled": 4, "handed_over": 6,
 }  # fmt: skip
 """How many specs of each kind; two seconds are needed for each kind."""
 MOST_WITHOUT_ANSWER = 10

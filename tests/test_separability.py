@@ -9,7 +9,7 @@ from corpus import GRAPHS, INDEXED
 
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import SpecError
-from symgrad.passes.separability import check_micro_batches, why_no_mean
+from symgrad.passes.dividing.separability import check_micro_batches, why_no_mean
 from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
 from symgrad.spec.model import MicroBatches

@@ -201,18 +201,3 @@ def test_numbers_that_are_not_finite_are_told_on_every_rank(tmp_path: Path) -> N
     assert {*on_ranks(3, told)} == {
         "x: the entry at [20, 1] is nan; expected a finite number that float64 can hold"
     }
-
-
-@pytest.mark.parametrize(
-    ("loss", "reason"),
-    [
-        ("softmax_cross_entropy(z - mean(z, axis=0), t)", "'loss' compares rows with a sum over the rows"),
-        ("softmax_cross_entropy(z, t, reduction=sum) + l2(z_W)", "'loss' adds terms that grow differently"),
-    ],
-)
-def test_rows_that_know_of_each_other_are_not_shared(loss: str, reason: str, tmp_path: Path) -> None:
-    module = interpreted(written(spec(loss=loss), tmp_path))
-    assert module.COUPLED.startswith(reason)
-    params = module.init_params()
-    with pytest.raises(ValueError, match="comm: ranks cannot share the rows of a batch: 'loss'"):
-        module.train_step(params, module.init_state(params), X, T, comm=object())

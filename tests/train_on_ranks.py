@@ -81,6 +81,10 @@ TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         ),
         {},
     ),
+    "batch norm": (
+        spec(equations={"d": "dense(x, 4)", "h": "tanh(batch_norm(d))", "z": "dense(h, 3)"}, validation=0.25),
+        {},
+    ),
     "numbers changed and ended by callbacks": (
         spec(epochs=9, shard="optimizer"),
         {
@@ -94,9 +98,9 @@ TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "coupled": (
-        spec(equations={"z": "dense(x, 3)"}, loss="softmax_cross_entropy(z - mean(z, axis=0), t)"),
+        spec(equations={"d": "dense(x, 3)", "z[n,i]": "mean(tanh(d[n,i] - d[p,i]), p)"}),
         {},
-        "ranks cannot share the rows of a batch: 'loss' compares rows with a sum over the rows",
+        "ranks cannot share the rows of a batch: 'z' pairs rows with other rows",
     ),
     "diverging": (spec(optimizer="momentum(learning_rate=1e200)", shard="optimizer"), {}, "in batch 2 of 6"),
     "infinite": (spec(), {"data": (BROKEN, T)}, "x[16, 2]: inf is not a finite number"),

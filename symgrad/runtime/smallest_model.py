@@ -174,7 +174,7 @@ def _step(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any, *given: Any
     return value
 
 
-def _share_of_step(theta: Any, grad: Any, *given: Any) -> tuple[float, float]:
+def _share_of_step(theta: Any, grad: Any, *given: Any) -> Any:
     _, _, x, t, order, start, n, rows, work = given
     gathered = 0.0
     for array, row in zip((x, t), rows, strict=True):
@@ -182,6 +182,15 @@ def _share_of_step(theta: Any, grad: Any, *given: Any) -> tuple[float, float]:
     if not np.isfinite(gathered):
         return np.nan, 1.0
     return _gradient(theta, grad, rows[0][:n], rows[1][:n], work, n), float(n)
+
+
+def _share_work_size(n: int) -> int:
+    return n
+
+
+def _told_sums(grad: Any, work: Any, *_: int) -> tuple[tuple[tuple[str, np.ndarray], ...], ...]:
+    """What ranks tell each other within a step, where rows know of each other: nothing."""
+    return ()
 
 
 def _norm_of_stretch(grad: Any, first: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def plan_ranks(
     work = workload_of(model, module, batch=batch, random=random)
     _demand_steps(work)
     check_shared(module, spec)
-    _compile_for_ranks(work)
+    told = _compiled_for_ranks(work)
     counts, rows = _counts(ranks, measure), work.batch or 1
     least = rows if is_weak else math.ceil(rows / counts[-1])
     side_by_side = sorted({max(cores, 2), max(on_each, 2)})
@@ -74,7 +74,7 @@ def plan_ranks(
         cores=cores,
         ranks_per_machine=on_each,
         network=network,
-        steps=_steps(machine, Cluster(on_each, network), work, counts, is_weak),
+        steps=_steps(machine, Cluster(on_each, network), work, counts, is_weak, told),
         measured=real,
     )
 
@@ -100,11 +100,25 @@ def _demand_steps(work: Workload) -> None:
         )
 
 
-def _compile_for_ranks(work: Workload) -> None:
-    """Make one shared step, so that ranks find compiled what they run."""
-    params = work.module.init_params(0)
+class _Listener(OneOfOne):
+    """One rank that keeps how many bytes it `told` others each time, in floating-point numbers."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def Allgather(self, sent: Any, taken: Any) -> None:
+        """What all sent, side by side."""
+        if sent.dtype.kind == "f":  # and no digest, in which they agree once an epoch
+            self.told.append(sent.nbytes)
+        super().Allgather(sent, taken)
+
+
+def _compiled_for_ranks(work: Workload) -> tuple[int, ...]:
+    """Make one shared step, so that ranks find compiled what they run; the bytes that each tells all."""
+    params, comm = work.module.init_params(0), _Listener()
     state = work.module.init_state(params)
-    work.module.train_step(params, state, *work.batches(1)[0].values(), comm=OneOfOne())
+    work.module.train_step(params, state, *work.batches(1)[0].values(), comm=comm)
+    return tuple(comm.told)
 
 
 def _counts(ranks: int, measure: Collection[int]) -> list[int]:
@@ -114,12 +128,18 @@ def _counts(ranks: int, measure: Collection[int]) -> list[int]:
 
 
 def _steps(
-    machine: TimedMachine, cluster: Cluster, work: Workload, counts: list[int], is_weak: bool
+    machine: TimedMachine,
+    cluster: Cluster,
+    work: Workload,
+    counts: list[int],
+    is_weak: bool,
+    told: tuple[int, ...],
 ) -> tuple[PredictedStep, ...]:
     module, batch = work.module, work.batch or 1
     vector = module.SIZE * np.dtype(module.DTYPE).itemsize
     states = module.init_state(module.init_params(0))[1:] if work.model.spec.train.shard else ()
     divided, data = (sum(array.nbytes for array in some) for some in (states, work.arrays.values()))
     return tuple(
-        predicted(machine, cluster, n, batch * n if is_weak else batch, vector, divided, data) for n in counts
+        predicted(machine, cluster, n, batch * n if is_weak else batch, vector, divided, data, told)
+        for n in counts
     )

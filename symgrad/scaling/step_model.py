@@ -2,7 +2,7 @@
 
 A rank computes the gradient of its rows, which was timed here, and waits for the slowest. Then each gets
 one stretch of all gradients (all-to-all), makes the step there and hands to all what its parameters became
-(all-gather).
+(all-gather). All-gathers are also what each tells of its loss, and of sums over rows that rows read.
 Such exchanges cost what Thakur, Rabenseifner & Gropp (2005), "Optimization of collective communication
 operations in MPICH", say: long messages go one after the other, short ones in log2(ranks) rounds.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,12 @@ def predicted(
     vector: int,
     divided: int = 0,
     data: int = 0,
+    told: Sequence[int] = (),
 ) -> PredictedStep:
     """A step on a batch of so many rows, whose gradient has so many bytes, and states that ranks divide.
+
+    What each rank tells all others, so many bytes each time as `told` says, is timed here with a step;
+    between machines it is sent besides.
 
     A rank has memory for its part of the gradients of all others, and of what is divided for its own alone;
     the bytes of all data are on each machine once, a part of the memory of each rank there.
@@ -121,6 +125,7 @@ def predicted(
     sending = 2 * machine.sending(here, vector * here * (here - 1) / ranks)
     if here < ranks:
         sending += 2 * cluster.network.seconds(ranks, vector * here * (ranks - here) / ranks)
+        sending += sum(cluster.network.seconds(ranks, size * here * (ranks - here)) for size in told)
     return PredictedStep(
         ranks=ranks,
         machines=math.ceil(ranks / here),

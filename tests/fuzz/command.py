@@ -33,7 +33,7 @@ from fuzz.repeated import repeated_spec
 from fuzz.resampled import resampled_spec
 from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
-from fuzz.shared import shared_spec
+from fuzz.shared import coupled_shared_spec, shared_spec
 from fuzz.shrink import shrunk
 from fuzz.slope_networks import slope_networks_spec
 from fuzz.some_rows import some_rows_spec
@@ -71,6 +71,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "chance": chance_spec,
     "shared": shared_spec,
     "some_rows": some_rows_spec,
+    "coupled": coupled_shared_spec,
     "fixed_points": fixed_points_spec,
     "resampled": resampled_spec,
     "handed_over": handed_over_spec,

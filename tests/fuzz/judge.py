@@ -51,6 +51,7 @@ JUDGES = {
     "chance": judge_modes,
     "shared": judge_shared,
     "some_rows": judge_some_rows,
+    "coupled": judge_shared,
     "fixed_points": judge_fixed_points,
     "resampled": judge_resampled,
 }

@@ -9,6 +9,7 @@ import numpy as np
 from thread_ranks import on_ranks
 
 from fuzz.chance import chance_spec
+from fuzz.coupled import coupled_spec
 from fuzz.free_axes import free_axes_spec
 from fuzz.gradients import GARBAGE, Outcome, module_of, plain
 from fuzz.modules import with_garbage
@@ -44,7 +45,15 @@ STEPS = 3
 
 def shared_spec(random: Random) -> Spec:
     """A network of another kind, with a plan for its training; maybe with labels that do not count."""
-    spec = random.choice(OF_KINDS)(random)
+    return {**_trained(random, random.choice(OF_KINDS)(random)), "name": "shared"}
+
+
+def coupled_shared_spec(random: Random) -> Spec:
+    """The same of networks whose rows know of each other."""
+    return _trained(random, coupled_spec(random))
+
+
+def _trained(random: Random, spec: Spec) -> Spec:
     targets = {
         name: {**about, "ignore": 0} if "classes" in about and random.random() < 0.5 else about
         for name, about in spec.get("targets", {}).items()
@@ -59,7 +68,6 @@ def shared_spec(random: Random) -> Spec:
         **({"targets": targets} if targets else {}),
         "dtype": dtype,
         "train": train,
-        "name": "shared",
     }
 
 

@@ -91,7 +91,10 @@ FILES = {
     *("save", "load", "_is_own", "_restored", "_restored_state", "_fill", "_prepared"),
     *("write_archive", "read_archive", "arrays_of", "_digest"),
 }
-RANKS = {"_share_of_step", "_rest_of_step", "_norm_of_stretch", "_ahead_of_stretch"}
+RANKS = {
+    *("_share_of_step", "_share_work_size", "_told_sums", "_rest_of_step", "_norm_of_stretch"),
+    *("_ahead_of_stretch", "_are_told"),
+}
 """What ranks that share batches compile; the rest is of the runtime's file."""
 ROWS = runtime_part("given_rows").names
 """What makes numbers of rows as they stand in people's data."""
@@ -241,6 +244,8 @@ def _kind(node: ast.FunctionDef | ast.ClassDef) -> str:
             return kind
     if node.name.startswith("_typed_"):
         return COMPILED_ALONE
+    if node.name.startswith("_part_of_step_"):
+        return "ranks"
     if node.name.endswith("_slope"):
         return "functions"
     return next((kind for file, kind in OF_FILES.items() if node.name in runtime_part(file).names), "")

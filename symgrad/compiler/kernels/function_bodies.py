@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from symgrad.calculus.axes import show_axes
@@ -57,7 +58,7 @@ class FunctionBodies:
 
     `extent_names` are the module's names of sizes: those of the `free_axes`, then those that follow from
     these by formulas. Those `beside` are of another plan for the same data and parameters: they have the
-    same names for these, and share kernels that do the same.
+    same names for these, and share kernels that do the same. Formulas may have `more_sizes`, by their names.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class FunctionBodies:
         reserved: Collection[str],
         beside: FunctionBodies | None = None,
         batch_axis: str = "",
+        more_sizes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.plan, self.reserved = plan, reserved
         self.program = plan.program
@@ -78,7 +80,7 @@ class FunctionBodies:
             taken = {*reserved, *self.names.values()}
             self.extent_names = identifiers((*self.free_axes, *derived), taken, spelled)
         else:
-            self.extent_names = beside.extent_names
+            self.extent_names = {**beside.extent_names, **more_sizes}
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
         self.views = MemoryViews(plan, self.names, self.extent_names)

@@ -49,13 +49,15 @@ if TYPE_CHECKING:
 LOOK_AHEAD = 8
 
 
-def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
+def schedule(program: Program, columns: str = "", told: Collection[str] = ()) -> tuple[Phase, ...]:
     """The phases of a program, each needing only those before it; only the prediction is needed by none.
 
     Where training and inference differ, an evaluation follows the forward pass, and the loss begins anew.
     What a gradient is added to, maybe the parameters, is formed after the last use of its parameter. Where
-    `columns` names an axis, tensors are stored by columns along it.
+    `columns` names an axis, tensors are stored by columns along it. No step both forms and reads what ranks
+    have `told` each other in between.
     """
+    turns = _turns_of(program, told)
     done: set[str] = set()
     phases, accumulated = [], program.accumulated
     part = _beginning_with(program, "forward")
@@ -68,12 +70,33 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         equations = _products_first([e for e in program.equations if e.target in needed])
         if accumulated and name == "gradient":
             equations = _after_uses(equations, _read_until_formed(program))
-        if columns:
-            steps = sample_innermost_steps(part, equations, columns)
-        else:
-            steps = list(steps_by_rows(part, equations, made))
+        steps: list[Step] = []
+        for turn in sorted({turns[e.target] for e in equations}):
+            own = [e for e in equations if turns[e.target] == turn]
+            if columns:
+                steps += sample_innermost_steps(part, own, columns)
+            else:
+                steps += steps_by_rows(part, own, made)
         phases.append(Phase(name, tuple(steps)))
     return _with_same_locals(phases)
+
+
+def _turns_of(program: Program, told: Collection[str]) -> dict[str, int]:
+    """How many times ranks have told each other something before each tensor can be formed.
+
+    Where they would do so between the steps of a recurrence, all counts as formed in one turn.
+    """
+    turns = dict.fromkeys((*(e.target for e in program.equations), *program.carried), 0)
+    for _ in (*told, *program.carried):
+        before = dict(turns)
+        for name, carried in program.carried.items():
+            turns[name] = max(turns.get(read, 0) + (read in told) for read in carried.reads)
+        for equation in program.equations:
+            found = (turns.get(read, 0) + (read in told) for read in equation.reads)
+            turns[equation.target] = max(found, default=0)
+        if turns == before:
+            return turns
+    return turns if not program.carried else dict.fromkeys(turns, 0)
 
 
 def _with_same_locals(phases: Sequence[Phase]) -> tuple[Phase, ...]:

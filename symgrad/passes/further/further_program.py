@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
+from symgrad.passes.dividing.separability import why_rows_are_coupled
 from symgrad.passes.further.rows_apart import rows_apart
 from symgrad.passes.further.second_order import (
     gauss_newton_product,
@@ -14,7 +15,6 @@ from symgrad.passes.further.second_order import (
     hessian_product,
     jacobian_of,
 )
-from symgrad.passes.separability import why_rows_are_coupled
 from symgrad.spec.reads import loss_arguments
 
 if TYPE_CHECKING:

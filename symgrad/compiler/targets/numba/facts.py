@@ -23,7 +23,7 @@ from symgrad.notation.parameters_apart import called_value, left_alone, numbers_
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
-from symgrad.passes.separability import RowWeight
+from symgrad.passes.dividing.separability import RowWeight
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import predicted_from, stopped_in, stops_gradients
@@ -207,12 +207,13 @@ def _by_rows(lowered: LoweredModel) -> Iterator[FactText]:
 def _shared(lowered: LoweredModel) -> Iterator[FactText]:
     """Why ranks cannot share a batch, where they cannot; else how its loss is made of theirs."""
     if lowered.program.loss:
-        weight = lowered.piece_weight
-        coupled = weight if isinstance(weight, str) else ""
+        sharing = lowered.sharing
+        coupled = sharing if isinstance(sharing, str) else ""
         yield FactText("COUPLED", _quoted(coupled), "why ranks cannot share a batch, where they cannot")
-        if isinstance(weight, RowWeight):
+        if not isinstance(sharing, str):
             means = "whether losses of ranks add up; else theirs is the mean"
-            yield FactText("ADDS_UP", str(weight.adds_up), means)
+            adds_up = not isinstance(sharing, RowWeight) or sharing.adds_up
+            yield FactText("ADDS_UP", str(adds_up), means)
 
 
 def _in_parts(lowered: LoweredModel) -> Iterator[FactText]:
@@ -244,7 +245,7 @@ def _trained(lowered: LoweredModel, calls: Signatures) -> Iterator[FactText]:
     has_average = model.optimizer.average is not None
     if has_average and program.loss:
         yield FactText("AVERAGE", f'"{calls.states[-1]}"', "the state that is the moving average")
-    if program.loss and (has_average or not isinstance(lowered.piece_weight, str)):
+    if program.loss and (has_average or not isinstance(lowered.sharing, str)):
         parameters = program.of_kind("parameter")
         names = [p.name for p in parameters if p.name not in model.frozen]
         spans = spans_of(parameters, model.frozen, names)

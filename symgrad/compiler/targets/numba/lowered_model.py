@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.kernels.instructions import Variable
 from symgrad.compiler.kernels.shared_turns import has_turns, is_long
 from symgrad.compiler.kernels.update_kernels import (
     first_states_body,
@@ -14,7 +15,8 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
-from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan, steps_of
+from symgrad.compiler.planning.beside.further_plan import FurtherPlan, StepPlan, steps_of
+from symgrad.compiler.planning.beside.shares import SharedPlan
 from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step, looked_up_in_step
 from symgrad.compiler.planning.plan import Phase
 from symgrad.compiler.planning.update_plan import plan_update, rests
@@ -30,6 +32,7 @@ from symgrad.compiler.targets.numba.updating.update_parts import (
     update_parts,
 )
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
+from symgrad.passes.dividing.exchanges import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -41,9 +44,11 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Expression, Instruction
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.starting.first_values import FirstValues
-    from symgrad.passes.separability import InferenceByRows, RowWeight
+    from symgrad.passes.dividing.separability import InferenceByRows, RowWeight
     from symgrad.spec.model import Model
 
+WHOLE_ROWS = Variable("whole")
+"""The rows of all ranks."""
 LONGEST_SECTION = 60
 """Statements of a function of LLVM, some of whose passes take a time that grows with the square of these."""
 
@@ -53,9 +58,9 @@ class PlannedModel:
     """A model with its plan; `update` is a step of the optimiser over hyper-parameters.
 
     `starts` and `states` are what parameters and states start from, `piece_rows` the rows whose gradient is
-    computed at once, 0 for all, `set_rows` those of several sets where callers give all, `piece_weight` what
-    pieces of a batch weigh in it, or why it has none, `inference_by_rows` what may be computed some rows at a
-    time, `further` the derivatives that the spec asks for beyond
+    computed at once, 0 for all, `set_rows` those of several sets where callers give all, `sharing` how ranks
+    share a batch, or why they cannot, `inference_by_rows` what may be computed some rows at a time, `further`
+    the derivatives that the spec asks for beyond
     the gradient and the networks by themselves, `stepping` one step of time where the network can go on step
     by step.
     """
@@ -67,7 +72,7 @@ class PlannedModel:
     states: Mapping[str, sp.Expr]
     piece_rows: int
     set_rows: int
-    piece_weight: RowWeight | str
+    sharing: RowWeight | SharedPlan | str
     inference_by_rows: InferenceByRows
     further: tuple[FurtherPlan, ...] = ()
     stepping: StepPlan | None = None
@@ -80,12 +85,14 @@ class PlannedModel:
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of all that the module computes."""
-        return (self.plan, *(found.plan for found in self.beside))
+        shared = (self.sharing.plan,) if isinstance(self.sharing, SharedPlan) else ()
+        return (self.plan, *(found.plan for found in self.beside), *shared)
 
     @property
     def sectioned(self) -> tuple[str, ...]:
         """The functions whose sections, where they are long, are named after them, with a number."""
-        return (*SECTIONED, *(found.compiled[0] for found in self.beside))
+        shared = self.sharing.compiled if isinstance(self.sharing, SharedPlan) else ()
+        return (*SECTIONED, *(found.compiled[0] for found in self.beside), *shared)
 
 
 P = TypeVar("P", FurtherPlan, StepPlan)
@@ -98,6 +105,15 @@ class LoweredBeside(Generic[P]):
     planned: P
     drivers: FunctionBodies
     body: Sections
+
+
+@dataclass(frozen=True)
+class LoweredShares:
+    """The instructions of a step whose batch ranks share, share by share."""
+
+    planned: SharedPlan
+    drivers: FunctionBodies
+    bodies: tuple[Sections, ...]
 
 
 @dataclass(frozen=True)
@@ -133,7 +149,7 @@ class LoweredModel:
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
     piece_rows: int
     set_rows: int
-    piece_weight: RowWeight | str
+    sharing: RowWeight | LoweredShares | str
     inference_by_rows: InferenceByRows
     further: tuple[LoweredBeside[FurtherPlan], ...]
     stepping: LoweredBeside[StepPlan] | None
@@ -146,7 +162,8 @@ class LoweredModel:
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of all that the module computes."""
-        return (self.plan, *(found.planned.plan for found in self.beside))
+        shared = (self.sharing.planned.plan,) if isinstance(self.sharing, LoweredShares) else ()
+        return (self.plan, *(found.planned.plan for found in self.beside), *shared)
 
     @property
     def program(self) -> Program:
@@ -202,7 +219,9 @@ class LoweredModel:
     @property
     def sections(self) -> tuple[Sections, ...]:
         """The bodies of all drivers of the network."""
-        return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.beside))
+        shared = self.sharing.bodies if isinstance(self.sharing, LoweredShares) else ()
+        beside = (found.body for found in self.beside)
+        return (*self.bodies.values(), self.step_gradient, *beside, *shared)
 
     @property
     def called(self) -> set[str]:
@@ -225,6 +244,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         *(_section_names(plan, planned.sectioned) for plan in planned.plans),
         *(part.functions for part in parts),
         *(found.compiled for found in planned.beside),
+        planned.sharing.compiled if isinstance(planned.sharing, SharedPlan) else (),
     )
     drivers = FunctionBodies(plan, own, batch_axis=model.batch_axis)
     names = state_names(update, OWN_NAMES)
@@ -257,7 +277,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
         set_rows=planned.set_rows,
-        piece_weight=planned.piece_weight,
+        sharing=_lowered_sharing(planned.sharing, own, drivers, model),
         inference_by_rows=planned.inference_by_rows,
         further=tuple(_lowered_beside(found, own, drivers, model) for found in planned.further),
         stepping=_lowered_beside(planned.stepping, own, drivers, model) if planned.stepping else None,
@@ -270,6 +290,18 @@ def _lowered_beside(
     drivers = FunctionBodies(planned.plan, own, beside, model.batch_axis)
     body = drivers.sections(Phase("gradient", steps_of(planned.plan)), LONGEST_SECTION)
     return LoweredBeside(planned, drivers, body)
+
+
+def _lowered_sharing(
+    planned: RowWeight | SharedPlan | str, own: Collection[str], beside: FunctionBodies, model: Model
+) -> RowWeight | LoweredShares | str:
+    if not isinstance(planned, SharedPlan):
+        return planned
+    drivers = FunctionBodies(planned.plan, own, beside, model.batch_axis, {WHOLE: WHOLE_ROWS.name})
+    shares = (Phase("gradient", share.steps) for share in planned.shares)
+    return LoweredShares(
+        planned, drivers, tuple(drivers.sections(share, LONGEST_SECTION) for share in shares)
+    )
 
 
 def _section_names(plan: Plan, drivers: Collection[str]) -> Iterator[str]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.planning.standing import standing
 from symgrad.compiler.planning.trained_spans import spans_of
 from symgrad.compiler.targets.numba import interface, network, steps
-from symgrad.compiler.targets.numba.beside import further_functions, step_functions
+from symgrad.compiler.targets.numba.beside import exchanged_steps, further_functions, step_functions
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
 from symgrad.compiler.targets.numba.updating import shared_steps, update_parts
 from symgrad.notation.parameters_apart import called_value, numbers_apart
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
-from symgrad.passes.separability import RowWeight
+from symgrad.passes.dividing.separability import RowWeight
 from symgrad.spec.reads import writes_on
 
 if TYPE_CHECKING:
@@ -114,10 +114,13 @@ class ModelDefinitions:
         yield steps.step(calls, accumulation, advances=bool(spans))
         if calls.batch_axis:
             yield steps.epoch(calls)
-        if isinstance(lowered.piece_weight, RowWeight):
+        if not isinstance(lowered.sharing, str):
             if not lowered.rules:
                 yield from update_parts.rules(calls, lowered.stretch_parts)
-            yield shared_steps.share_of_step(calls, self._weight_of_rows(lowered.piece_weight))
+            if isinstance(lowered.sharing, RowWeight):
+                yield shared_steps.share_of_step(calls, self._weight_of_rows(lowered.sharing))
+            else:
+                yield from exchanged_steps.shares_of_step(calls, lowered.sharing)
             yield from shared_steps.steps_of_stretch(calls, lowered.stretch_parts, spans)
 
     def _spans_of_states(self) -> tuple[Span, ...]:

@@ -13,13 +13,13 @@ real value acc theta grad work params grads state step epoch order batch_size ep
 tolerance exactly rows start stop total scale norm piece most share weight chosen entry layer
 ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
 update train_step fit hyper first BLOCK sample comm Carry carry
-hvp gauss_newton per_sample_grad jacobian hessian direction vector product out key draws before
+hvp gauss_newton whole part per_sample_grad jacobian hessian direction vector product out key draws before
 draw_prediction predict_often PREDICTS_BY_ROWS LOSS_BY_ROWS
 """
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
 _step_gradient _share_of_step _rest_of_step _norm_of_stretch _ahead_of_stretch _advance _evaluation
-_weight_of_rows _one_step _one_step_work_size _one_step_results
+_weight_of_rows _share_work_size _told_sums _one_step _one_step_work_size _one_step_results
 _update_looked_up _update_part _look_ahead_part _end_of_part
 """
 SECTIONED = (

@@ -22,7 +22,7 @@ from symgrad.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from symgrad.compiler.planning.further_plan import FurtherPlan
+    from symgrad.compiler.planning.beside.further_plan import FurtherPlan
     from symgrad.compiler.targets.numba.lowered_model import LoweredBeside
     from symgrad.compiler.targets.numba.records import ArgumentText
     from symgrad.compiler.targets.numba.runtime import RuntimePart

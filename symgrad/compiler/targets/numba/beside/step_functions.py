@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.calculus.program import Tensor
-    from symgrad.compiler.planning.further_plan import StepPlan
+    from symgrad.compiler.planning.beside.further_plan import StepPlan
     from symgrad.compiler.targets.numba.lowered_model import LoweredBeside
     from symgrad.compiler.targets.numba.signatures import Signatures
 

@@ -1,0 +1,1 @@
+"""What a module computes beside the network and its gradient."""
