@@ -98,9 +98,9 @@ TRAININGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "coupled": (
-        spec(equations={"d": "dense(x, 3)", "z[n,i]": "mean(tanh(d[n,i] - d[p,i]), p)"}),
+        spec(equations={"e[n,i]": "mean(tanh(x[n,i] - x[p,i]), p)", "z": "dense(e, 3)"}),
         {},
-        "ranks cannot share the rows of a batch: 'z' pairs rows with other rows",
+        "ranks cannot share the rows of a batch: 'e' pairs rows with other rows",
     ),
     "diverging": (spec(optimizer="momentum(learning_rate=1e200)", shard="optimizer"), {}, "in batch 2 of 6"),
     "infinite": (spec(), {"data": (BROKEN, T)}, "x[16, 2]: inf is not a finite number"),
