@@ -72,7 +72,9 @@ def test_the_command_trains_on_ranks_and_says_everything_once(tmp_path: Path) ->
     shared = json.loads(said(tmp_path, *how, "--out", "shared", "--ranks", "2")[0])
     for name in ("loss", "validation_loss", "r2"):
         np.testing.assert_allclose(shared["history"][name], alone["history"][name], rtol=1e-12)
-    spec.write_text(spec.read_text().replace("loss: mse", "loss: mean((t @ t.T)**2)"))
+    pairs = '{"e[n,i]": "mean(tanh(x[n,i] - x[p,i]), p)", y: "dense(e, 1)"}\nloss: mse(y, t)'
+    layers = 'layers: ["dense(4, activation=tanh)", dense(1)]\nloss: mse'
+    spec.write_text(spec.read_text().replace(layers, f"equations: {pairs}"))
     _, errors = said(tmp_path, *how, "--out", "refused", "--ranks", "2", status=2)
     assert errors.count("ranks cannot share the rows of a batch") == 1
     assert f"{spec.name}:7:" in errors
