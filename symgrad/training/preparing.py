@@ -72,8 +72,10 @@ def check_shared(module: ModuleType, spec: Spec) -> None:
         raise ModuleError(problem, at=spec.name, remedy="generate it anew from the spec")
     if module.COUPLED:
         problem = f"ranks cannot share the rows of a batch: {module.COUPLED}"
-        remedy = "make the loss a mean or a sum over independent rows, draw what a recurrence needs in an"
-        remedy += " equation of all steps above it, or train without ranks"
+        remedy = (
+            "let rows know of each other by sums or extrema over all of them alone, draw what a recurrence"
+        )
+        remedy += " needs in an equation of all steps above it, or train without ranks"
         raise SpecError(problem, at=spec.loss.at if spec.loss is not None else spec.at, remedy=remedy)
     if spec.train.shard and not hasattr(module, "own_state"):
         problem = "the module knows nothing of states that ranks divide"
