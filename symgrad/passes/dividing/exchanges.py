@@ -63,6 +63,10 @@ def shared_program(program: Program, rows: str, said: Mapping[str, str] = NO_NAM
     """
     if any(rows in form.free for form in program.derived_sizes.values()):
         return "the size of another axis follows from the number of rows"
+    for equation in program.equations:
+        places = (index for entry in equation.accesses for index in entry.indices)
+        if any(extent_symbol(rows) in index.free_symbols for index in places):
+            return f"'{equation.target}' reads or writes at places that follow from the number of rows"
     reading = _Reading(_of_all_rows(program, rows), rows, frozenset())
     while (failed := reading.failed) is not None:
         totals = _sums_read(reading, failed)
@@ -152,9 +156,13 @@ class _SharedEquation(Separability):
 
     def total(self, body: Dependence, over: set[sp.Basic]) -> Dependence:
         """The same; what all ranks know, summed over rows, is the sum of what each has."""
-        if body.depends == "constant" and len(over) > 1:
+        if not over:
+            return body
+        if len(over) > 1 or (body.depends == "row" and not self.used & over):
             raise MixedError("pairs rows with other rows")
-        return SUM if over and body.depends == "constant" else super().total(body, over)
+        if body.depends == "total":
+            raise MixedError("adds up a sum over the rows once more for every row")
+        return SUM
 
 
 def _in_shares(expr: sp.Expr, shares: Mapping[sp.Expr, Collection[sp.Expr]], share: sp.Expr) -> sp.Expr:
