@@ -41,9 +41,12 @@ def shares_of_step(calls: Signatures, shares: LoweredShares) -> Iterator[Definit
     )
     names, last = shares.planned.compiled, len(shares.planned.compiled)
     arguments = listed(["theta", "grad", calls.loss, WHOLE_ROWS.name])
-    for number, (name, body) in enumerate(zip(names, shares.bodies, strict=True), 1):
+    parts = zip(names, shares.bodies, shares.planned.shares, strict=True)
+    for number, (name, body, share) in enumerate(parts, 1):
         given = Verbatim(f"{NUMBA.text(views.view(loss))}[0]") if number == last else Literal(0.0)
-        doc_of_part = f"Part {number} of {last} of a step of which this rank has some rows of all."
+        told = ", ".join(exchange.tensor for exchange in share.exchanges)
+        end = "gives their part of the loss" if number == last else f"ranks then tell each other {told}"
+        doc_of_part = f"Part {number} of {last} of a step, on `batch` of the `whole` batch's rows; {end}."
         yield from driver(name, arguments, doc_of_part, body, after=(Give((given,)),))
     yield _share_of_step(calls, names)
     yield _told_sums(calls, shares)
@@ -81,9 +84,9 @@ def _told_sums(calls: Signatures, shares: LoweredShares) -> Definition:
         "they have, and where that lies.",
     )
     lines = []
-    for share in shares.planned.shares[:-1]:
+    for number, share in enumerate(shares.planned.shares[:-1], 1):
         found = (f"    {_told(shares, exchange)},  # {exchange.tensor}" for exchange in share.exchanges)
-        lines += ["(", *found, "),"]
+        lines += [f"(  # behind part {number}", *found, "),"]
     arguments = listed(["grad", "work", calls.batch_axis, *calls.other_extents])
     return Definition("_told_sums", arguments, doc, ("return (", *(f"    {line}" for line in lines), ")"))
 
