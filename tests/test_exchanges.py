@@ -40,6 +40,7 @@ CASES = {
         clip_norm=0.5,
         optimizer="adam",
     ),
+    "batch norm, all below the last layer frozen": spec(equations=NORM, freeze=["d_*", "h_*"]),
     "batch norm, ahead, averaged": spec(equations=NORM, optimizer="nesterov(learning_rate=0.1)", average=0.9),
     "batch norm and labels that do not count": spec(equations=NORM, ignore=1),
     "batch norm, drawn": spec(equations={**NORM, "z": "dense(dropout(h, 0.5), 3)"}),

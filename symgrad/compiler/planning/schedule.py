@@ -135,12 +135,13 @@ def _wanted(program: Program) -> Iterator[tuple[PhaseName, tuple[str, ...]]]:
 
 
 def _derivatives_of_values(program: Program) -> Iterator[str]:
-    """Slopes that are formed where a value of the network is."""
+    """Slopes that are formed where a value of the network is, of those that are formed at all."""
     needed = program.needed(program.outputs)
     if program.evaluation and program.loss:
         needed = program.needed([program.loss])
     for derivative in program.of_kind("derivative"):
-        if program.definition[derivative.name].reads <= needed:
+        formed = program.definition.get(derivative.name)
+        if formed and formed.reads <= needed:
             yield derivative.name
 
 
