@@ -186,7 +186,7 @@ def scored(targets: dict[str, Any], **names: Any) -> Any:
         "sign": np.ones((count, 1)),
         "values": np.ones(count),
     }
-    names = {"IGNORED": {}, "SCORED": "", **names}
+    names = {"IGNORED": {}, "SCORED": "", "INPUTS": ("x",), "TARGETS": (*targets,), **names}
     module = SimpleNamespace(loss=lambda *_: 0.0, predict=lambda *_: answer[names["TASK"]], **names)
     inputs = {"x": np.zeros((count, 1))}
     return evaluate(module, (), Dataset(inputs, {k: np.array(v) for k, v in targets.items()}, "here"))

@@ -107,7 +107,7 @@ def _shared_steps(
     own, others = dict(sizes.items()), dict(sizes.items())
     own[BATCH_AXIS] = most
     del others[BATCH_AXIS]
-    work, grad = _kept("work", _room_for_share(*own.values(), *derived)), _kept("grad", SIZE)
+    work, grad = _kept("work", _room_for_share((*own.values(), *derived))), _kept("grad", SIZE)
     memory, flat = _memory_for_rows(arrays, most)
     data, extents, total = (flat, memory, work), (*others.values(), *derived), 0.0
     for start in range(0, len(order), batch_size):
@@ -157,9 +157,9 @@ def _own_share(
     return value, total, keep
 
 
-def _room_for_share(*extents: int) -> int:
+def _room_for_share(extents: Sequence[int]) -> int:
     """How many numbers the workspace of a share holds."""
-    return int(_work_size(*extents))
+    return _work_size(*extents)
 
 
 def _most_rows(stretch: "_Stretch", batch_size: int) -> int:

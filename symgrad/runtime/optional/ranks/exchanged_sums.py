@@ -9,8 +9,8 @@ from symgrad.runtime.smallest_model import _share_of_step, _share_work_size, _to
 from symgrad.runtime.training.shared_epochs import _own_rows, _Stretch
 
 
-def _room_for_share(*extents: int) -> int:
-    return int(_share_work_size(*extents))
+def _room_for_share(extents: Sequence[int]) -> int:
+    return _share_work_size(*extents)
 
 
 def _own_share(
