@@ -62,14 +62,14 @@ _IN_TURN = frozenset(
     accumulate activations alignments api average behaviour bench benchmarks call_watch
     certificate chance channels_first cli columns compare compare_automatic deployment
     derivative_terms derive diagonals differentiate doctor driver_sections each_step elementary
-    equal_blocks equal_layers examples export faults fit_broken fixed_points freeze fuzz_judge
+    equal_blocks equal_layers examples exchanges export faults fit_broken fixed_points freeze fuzz_judge
     gate gradients hessian_forms hyper identity identity_deep identity_layout identity_mutants
     identity_step identity_subscripts identity_zeros import input_roles isolation jacobians
     lectures log_space looked_up_steps masks micro_batches model_state module module_cache
     module_kinds module_meanings module_processes mutation nested_formulas networks
     normalisations notation_conventions notebooks numerics numerics_models package per_parameter
     plan policies prediction processes products python_target ranks rearrangements recurrences
-    rows samples scalar_view scatter_chains schedule schedules shared_epochs shared_work
+    rows samples shared_passes some_rows scalar_view scatter_chains schedule schedules shared_epochs shared_work
     simplify sklearn softmax_slopes speed_of_derivation stacked_products stages steps_at_once
     steps_of_time sweep sweep_others textbook_forms tilings train_resume transformers
     turned_factors two_modes update_program verify_decisions verify_edited verify_faults
