@@ -69,8 +69,8 @@ _IN_TURN = frozenset(
     module_kinds module_meanings module_processes mutation nested_formulas networks
     normalisations notation_conventions notebooks numerics numerics_models package per_parameter
     plan policies prediction processes products python_target ranks rearrangements recurrences
-    rows samples shared_passes some_rows scalar_view scatter_chains schedule schedules shared_epochs shared_work
-    simplify sklearn softmax_slopes speed_of_derivation stacked_products stages steps_at_once
+    rows samples shared_passes some_rows scalar_view scatter_chains schedule schedules shared_epochs
+    shared_work simplify sklearn softmax_slopes speed_of_derivation stacked_products stages steps_at_once
     steps_of_time sweep sweep_others textbook_forms tilings train_resume transformers
     turned_factors two_modes update_program verify_decisions verify_edited verify_faults
     verify_functions verify_order verify_product verify_rounding verify_specs verify_standin
