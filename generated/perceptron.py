@@ -1401,7 +1401,7 @@ end:
   ret void
 }
 
-define i32 @middle_threads(i32 %threads) {
+define i32 @mkl_threads(i32 %threads) {
   ret i32 %threads
 }
 
@@ -1500,7 +1500,7 @@ def _begin() -> None:
         return
     engine = _engine()
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-    for name in ("share", "one_thread", "as_before", "middle_threads"):
+    for name in ("share", "one_thread", "as_before", "mkl_threads"):
         llvmlite.binding.add_symbol(f"symgrad_{name}", engine.get_function_address(name))
     if hasattr(os, "register_at_fork"):
         forget = ctypes.CFUNCTYPE(None)(engine.get_function_address("forget"))
@@ -1518,9 +1518,14 @@ def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def _number(builder: Any, name: str, kind: Any) -> Any:
+    """What this process says for a name. Compiled code is kept on disk, and others may say something else."""
+    return builder.ptrtoint(_symbol(builder, name, ir.VoidType(), []), kind)
+
+
 def _number_of_threads(builder: Any, kind: Any) -> Any:
-    """How many threads may work. Compiled code is kept on disk, while processes have more or fewer."""
-    return builder.ptrtoint(_symbol(builder, "symgrad_threads", ir.VoidType(), []), kind)
+    """How many threads may work."""
+    return _number(builder, "symgrad_threads", kind)
 
 
 def _of_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
@@ -1565,20 +1570,24 @@ def _library(name: str, *files: str) -> CDLL | None:
 
 
 # oneDNN has products in float32 alone. It is called for those of more than LARGE multiplications, up to
-# which OpenBLAS has kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE
-# with no size below WIDE. There they were measured to be faster than SciPy's BLAS.
+# which OpenBLAS has kernels of its own that are as fast. On Intel's processors MKL was measured to be as fast
+# as oneDNN in all of these, and up to two fifths faster in many, so it takes them there, in both types. On
+# others, where there is no oneDNN, it is called for those of MIDDLE with no size below WIDE, where it was
+# faster than SciPy's BLAS.
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
 # With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
 PIECE = 4096
 ALONE = 2**18  # up to so many multiplications no library starts threads
-_ONEDNN = _library("onednn", "lib/libdnnl.*")
+_IS_AMD = llvmlite.binding.get_host_cpu_name().startswith(("bdver", "btver", "znver"))
+_MKL = _library("mkl", "lib/libmkl_rt.*", "Library/bin/mkl_rt*.dll")
+_ONEDNN = _library("onednn", "lib/libdnnl.*") if _IS_AMD or not _MKL else None
 if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
     # In the child of a fork OpenMP would wait forever for the threads of the parent.
     os.register_at_fork(after_in_child=partial(_ONEDNN.omp_set_num_threads, 1))
 else:
     _ONEDNN = None
-_MKL = _library("mkl", "lib/libmkl_rt.*", "Library/bin/mkl_rt*.dll")
-_others = [(_ONEDNN, "oneDNN for large products in float32"), (_MKL, "MKL for products of a middle size")]
+_MKL_USE = "MKL for products of a middle size" if _IS_AMD else "MKL for large products"
+_others = [(_ONEDNN, "oneDNN for large products in float32"), (_MKL, _MKL_USE)]
 BLAS = ", ".join(["SciPy's", *(use for library, use in _others if library)])
 
 
@@ -1586,14 +1595,20 @@ for _routine, _onednn in (("sgemm", _ONEDNN), ("dgemm", None)):
     _in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
     llvmlite.binding.add_symbol(f"symgrad_{_routine}", _in_scipy)
     _in_mkl = _entry(getattr(_MKL, _routine)) if _MKL and not _onednn else _in_scipy
-    llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _in_mkl)
+    llvmlite.binding.add_symbol(f"symgrad_mkl_{_routine}", _in_mkl)
 for _routine in ("dnnl_sgemm", "omp_get_max_threads", "omp_set_num_threads"):
     _place = _entry(getattr(_ONEDNN, _routine)) if _ONEDNN else _in_scipy
     llvmlite.binding.add_symbol(f"symgrad_{_routine}", _place)
 if _MKL:
-    llvmlite.binding.add_symbol("symgrad_middle_threads", _entry(_MKL.MKL_Set_Num_Threads_Local))
-# Compiled code is kept on disk, while libraries come and go: where large products begin is a symbol too.
+    llvmlite.binding.add_symbol("symgrad_mkl_threads", _entry(_MKL.MKL_Set_Num_Threads_Local))
+# Compiled code is kept on disk, while libraries come and go: where their products begin are symbols too.
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
+_FOR_MKL = (*MIDDLE, WIDE) if _IS_AMD else (LARGE, sys.maxsize, 1)
+_BOUNDS_OF_MKL = tuple(f"symgrad_mkl_{bound}" for bound in ("from", "below", "least_size"))
+for _bound, _value in zip(_BOUNDS_OF_MKL, _FOR_MKL, strict=True):
+    llvmlite.binding.add_symbol(_bound, _value)
+# Of so many rows, or more, blocks of a product are whole rows: so oneDNN is faster, and MKL slower.
+llvmlite.binding.add_symbol("symgrad_whole_from", sys.maxsize if _MKL and not _IS_AMD else 64)
 
 
 _BY_ROWS, _BY_COLUMNS = "NT"  # what BLAS calls not transposed, and transposed
@@ -1695,18 +1710,16 @@ def _by_blas(builder: Any, product: _Product) -> None:
     given = [v if v.type.is_pointer else cgutils.alloca_once_value(builder, v) for v in given]
     routine = "sgemm" if alpha.type == ir.FloatType() else "dgemm"
     in_scipy = _symbol(builder, f"symgrad_{routine}", ir.VoidType(), given)
-    in_mkl = _symbol(builder, f"symgrad_middle_{routine}", ir.VoidType(), given)
-    chosen = builder.select(_is_middle(builder, sizes), in_mkl, in_scipy)
+    in_mkl = _symbol(builder, f"symgrad_mkl_{routine}", ir.VoidType(), given)
+    chosen = builder.select(_is_for_mkl(builder, sizes), in_mkl, in_scipy)
     amount = _amount(builder, *sizes)
     has_threads = builder.icmp_signed(">", amount, amount.type(ALONE))
     with builder.if_else(has_threads) as (would, would_not):
         with would:
             _switched(builder, "symgrad_one_thread")
-            threads = builder.call(
-                _symbol(builder, "symgrad_middle_threads", number, [number(1)]), [number(1)]
-            )
+            threads = builder.call(_symbol(builder, "symgrad_mkl_threads", number, [number(1)]), [number(1)])
             builder.call(chosen, given)
-            builder.call(_symbol(builder, "symgrad_middle_threads", number, [threads]), [threads])
+            builder.call(_symbol(builder, "symgrad_mkl_threads", number, [threads]), [threads])
             _switched(builder, "symgrad_as_before")
         with would_not:
             builder.call(chosen, given)
@@ -1717,11 +1730,12 @@ def _switched(builder: Any, name: str) -> None:
     builder.call(_symbol(builder, name, ir.VoidType(), []), [])
 
 
-def _is_middle(builder: Any, sizes: Sequence[Any]) -> Any:
+def _is_for_mkl(builder: Any, sizes: Sequence[Any]) -> Any:
     """Whether a product of these sizes is one of those for MKL."""
     amount = _amount(builder, *sizes)
-    bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1]), *((">=", size, WIDE) for size in sizes)]
-    tests = (builder.icmp_signed(sign, size, size.type(bound)) for sign, size, bound in bounds)
+    least, most, least_size = (_number(builder, bound, amount.type) for bound in _BOUNDS_OF_MKL)
+    tests = [builder.icmp_signed(">=", amount, least), builder.icmp_signed("<", amount, most)]
+    tests += (builder.icmp_signed(">=", size, least_size) for size in sizes)
     return reduce(builder.and_, tests)
 
 
@@ -1758,7 +1772,7 @@ def _chosen(builder: Any, product: _Product) -> None:
     is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
     if alpha.type == ir.FloatType():
         amount = _amount(builder, a.rows, a.columns, b.columns)
-        most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
+        most = _number(builder, "symgrad_onednn_above", amount.type)
         is_long = _is_long_with_vector(builder, a, b)
         with builder.if_then(is_long):
             _in_pieces(builder, product)
@@ -1825,11 +1839,12 @@ def _are_rows(builder: Any, product: _Product) -> Any:
 def _grid(builder: Any, product: _Product, count: Any) -> tuple[Any, Any]:
     """How many of the blocks lie below each other, and side by side; the shorter side is halved if long.
 
-    Where both factors lie by rows, libraries are faster with whole rows of c, if a block has enough.
+    Where both factors lie by rows, some libraries are faster with whole rows of c, if a block has enough.
     """
     rows, columns, one, two = product.a.rows, product.b.columns, count.type(1), count.type(2)
     lie_by_rows = [builder.icmp_signed("==", factor.form, _letter(_BY_ROWS)) for factor in product[1:3]]
-    are_enough = builder.icmp_signed(">=", builder.sdiv(rows, count), count.type(LEAST_SIDE))
+    enough = _number(builder, "symgrad_whole_from", count.type)
+    are_enough = builder.icmp_signed(">=", builder.sdiv(rows, count), enough)
     are_whole = reduce(builder.and_, lie_by_rows, are_enough)
     are_long = builder.icmp_signed(">=", _least(builder, rows, columns), count.type(4 * LEAST_SIDE))
     are_halved = builder.and_(

@@ -18,7 +18,7 @@ from symgrad.runtime.numba.products.blas import (
     _of_values,
     _Product,
 )
-from symgrad.runtime.numba.sharing.tasks import _number_of_threads, _of_module, _shared, _task
+from symgrad.runtime.numba.sharing.tasks import _number, _number_of_threads, _of_module, _shared, _task
 
 # Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
@@ -70,11 +70,12 @@ def _are_rows(builder: Any, product: _Product) -> Any:
 def _grid(builder: Any, product: _Product, count: Any) -> tuple[Any, Any]:
     """How many of the blocks lie below each other, and side by side; the shorter side is halved if long.
 
-    Where both factors lie by rows, libraries are faster with whole rows of c, if a block has enough.
+    Where both factors lie by rows, some libraries are faster with whole rows of c, if a block has enough.
     """
     rows, columns, one, two = product.a.rows, product.b.columns, count.type(1), count.type(2)
     lie_by_rows = [builder.icmp_signed("==", factor.form, _letter(_BY_ROWS)) for factor in product[1:3]]
-    are_enough = builder.icmp_signed(">=", builder.sdiv(rows, count), count.type(LEAST_SIDE))
+    enough = _number(builder, "symgrad_whole_from", count.type)
+    are_enough = builder.icmp_signed(">=", builder.sdiv(rows, count), enough)
     are_whole = reduce(builder.and_, lie_by_rows, are_enough)
     are_long = builder.icmp_signed(">=", _least(builder, rows, columns), count.type(4 * LEAST_SIDE))
     are_halved = builder.and_(

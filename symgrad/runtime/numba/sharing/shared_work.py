@@ -247,7 +247,7 @@ end:
   ret void
 }
 
-define i32 @middle_threads(i32 %threads) {
+define i32 @mkl_threads(i32 %threads) {
   ret i32 %threads
 }
 
@@ -346,7 +346,7 @@ def _begin() -> None:
         return
     engine = _engine()
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-    for name in ("share", "one_thread", "as_before", "middle_threads"):
+    for name in ("share", "one_thread", "as_before", "mkl_threads"):
         llvmlite.binding.add_symbol(f"symgrad_{name}", engine.get_function_address(name))
     if hasattr(os, "register_at_fork"):
         forget = ctypes.CFUNCTYPE(None)(engine.get_function_address("forget"))

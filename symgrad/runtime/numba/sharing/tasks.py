@@ -12,9 +12,14 @@ def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def _number(builder: Any, name: str, kind: Any) -> Any:
+    """What this process says for a name. Compiled code is kept on disk, and others may say something else."""
+    return builder.ptrtoint(_symbol(builder, name, ir.VoidType(), []), kind)
+
+
 def _number_of_threads(builder: Any, kind: Any) -> Any:
-    """How many threads may work. Compiled code is kept on disk, while processes have more or fewer."""
-    return builder.ptrtoint(_symbol(builder, "symgrad_threads", ir.VoidType(), []), kind)
+    """How many threads may work."""
+    return _number(builder, "symgrad_threads", kind)
 
 
 def _of_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
