@@ -59,27 +59,26 @@ _LONG = (
 
 _IN_TURN = frozenset(
     """
-    accumulate activations alignments api average behaviour bench benchmarks call_watch
-    certificate chance channels_first cli columns compare compare_automatic deployment
-    derivative_terms derive diagonals differentiate doctor driver_sections each_step elementary
-    equal_blocks equal_layers examples exchanges export faults fit_broken fixed_points freeze fuzz_judge
-    gate gradients hessian_forms hyper identity identity_deep identity_layout identity_mutants
-    identity_step identity_subscripts identity_zeros import input_roles isolation jacobians
-    lectures log_space looked_up_steps masks micro_batches model_state module module_cache
-    module_kinds module_meanings module_processes mutation nested_formulas networks
-    normalisations notation_conventions notebooks numerics numerics_models package per_parameter
-    plan policies prediction processes products python_target ranks rearrangements recurrences
-    rows samples shared_passes some_rows scalar_view scatter_chains schedule schedules shared_epochs
-    shared_work simplify sklearn softmax_slopes speed_of_derivation stacked_products stages steps_at_once
-    steps_of_time sweep sweep_others textbook_forms tilings train_resume transformers
-    turned_factors two_modes update_program verify_decisions verify_edited verify_faults
-    verify_functions verify_order verify_product verify_rounding verify_specs verify_standin
-    verify_tape weights
-    """.split()  # noqa: SIM905  # eighty names
+    accumulate activations alignments api average behaviour bench benchmarks cache call_watch cases
+    certificate chance channels_first cli columns compare compare_automatic deployment derivative_terms
+    derive diagonals differentiate doctor driver_sections each_step elementary equal_blocks equal_layers
+    examples exchanges export faults fit_broken fixed_points freeze fuzz fuzz_judge gate gradients
+    hessian_forms hyper identity identity_deep identity_layout identity_mutants identity_step
+    identity_subscripts identity_zeros import input_roles isolation jacobians lectures log_space
+    looked_up_steps masks micro_batches model_state module module_cache module_kinds module_meanings
+    module_processes mutation nested_formulas networks normalisations notation_conventions notebooks
+    numerics numerics_models package per_parameter plan policies prediction processes products
+    python_target ranks rearrangements recurrences rows samples scalar_view scatter_chains schedule
+    schedules shared_epochs shared_passes shared_work simplify sklearn softmax_slopes some_rows
+    speed_of_derivation stacked_products stages steps_at_once steps_of_time sweep sweep_others
+    textbook_forms tilings train_resume transformers turned_factors two_modes update_program
+    verify_decisions verify_edited verify_faults verify_functions verify_order verify_product
+    verify_rounding verify_specs verify_standin verify_tape weights
+    """.split()  # noqa: SIM905  # a hundred names
 )
-"""The files whose tests take turns when all are run: each state of the sources has about half of them.
+"""The files whose tests take turns when all are run: each state of the sources has about a third of them.
 
-They take nine tenths of the time. Who names files or folders (`pytest tests`) has every test in them."""
+All of them take four fifths of the time. Who names files or folders (`pytest tests`) has every test in them."""
 
 
 @pytest.hookimpl(tryfirst=True)

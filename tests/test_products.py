@@ -8,6 +8,7 @@ from glob import glob
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 SMALL, MIDDLE, LARGE = (3, 5, 4), (96, 80, 112), (130, 100, 90)
+AMD, INTEL = "znver4", "cascadelake"
 FACTORS = ((1.0, 0.0), (-0.5, 1.0), (2.0, 0.75))
 
 
@@ -41,8 +43,7 @@ def compiled(module: ModuleType) -> Callable[..., None]:
 def gemm(file: Path) -> Callable[..., None]:
     """What users get: with oneDNN and MKL, where they are installed."""
     module = load(file)
-    assert ("oneDNN" in module.BLAS) == can_be_loaded("libdnnl")
-    assert ("MKL" in module.BLAS) == can_be_loaded("libmkl_rt")
+    assert libraries("", llvmlite.binding.get_host_cpu_name()) == module.BLAS
     return compiled(module)
 
 
@@ -55,9 +56,27 @@ def can_be_loaded(library: str) -> bool:
     return False
 
 
-def with_blas(file: Path, choice: str) -> ModuleType:
+def libraries(choice: str, processor: str) -> str:
+    """What a module says of its products on a processor, where it may have a library by choice or any."""
+    has = {
+        name: choice in ("", name) and can_be_loaded(file)
+        for name, file in (("onednn", "libdnnl"), ("mkl", "libmkl_rt"))
+    }
+    is_amd = processor.startswith("znver")
+    by_mkl = "MKL for products of a middle size" if is_amd else "MKL for large products"
+    uses = (
+        (has["onednn"] and (is_amd or not has["mkl"]), "oneDNN for large products in float32"),
+        (has["mkl"], by_mkl),
+    )
+    return ", ".join(["SciPy's", *(use for is_there, use in uses if is_there)])
+
+
+def with_blas(file: Path, choice: str, processor: str) -> ModuleType:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SYMGRAD_BLAS", choice)
+        patch.setattr(llvmlite.binding, "get_host_cpu_name", lambda: processor)
+        patch.delenv("SYMGRAD_BLAS", raising=False)
+        if choice:
+            patch.setenv("SYMGRAD_BLAS", choice)
         return load(file)
 
 
@@ -170,18 +189,16 @@ def test_a_matrix_and_a_vector(gemm: Callable[..., None], dtype: str, order: str
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("choice", "blas"), [
-    ("scipy", "SciPy's"),
-    ("mkl", "SciPy's, MKL for products of a middle size"),
-    ("onednn", "SciPy's, oneDNN for large products in float32"),
-])  # fmt: skip
-def test_a_library_can_be_chosen(file: Path, dtype: str, choice: str, blas: str) -> None:
-    module = with_blas(file, choice)
-    if choice != "scipy" and not can_be_loaded({"mkl": "libmkl_rt", "onednn": "libdnnl"}[choice]):
-        blas = "SciPy's"
-    assert blas == module.BLAS
-    for sizes, (alpha, beta) in product((SMALL, MIDDLE, LARGE), FACTORS):
-        check(compiled(module), *matrices(sizes, dtype, "F", "C"), alpha, beta)
+@pytest.mark.parametrize("processor", [AMD, INTEL])
+@pytest.mark.parametrize("choice", ["scipy", "mkl", "onednn", ""])
+def test_libraries_are_chosen_and_fit_the_processor(
+    file: Path, dtype: str, choice: str, processor: str
+) -> None:
+    module = with_blas(file, choice, processor)
+    assert libraries(choice, processor) == module.BLAS
+    gemm = compiled(module)
+    for sizes, (alpha, beta) in product((SMALL, MIDDLE, LARGE, (700, 2, 800)), FACTORS):
+        check(gemm, *matrices(sizes, dtype, "F", "C"), alpha, beta)
 
 
 def test_by_python_it_is_the_same(file: Path) -> None:
