@@ -78,7 +78,7 @@ _IN_TURN = frozenset(
 )
 """The files whose tests take turns when all are run: each state of the sources has about a third of them.
 
-All of them take four fifths of the time. Who names files or folders (`pytest tests`) has every test in them."""
+All would take four fifths of the time. Who names files or folders (`pytest tests`) has every test in them."""
 
 
 @pytest.hookimpl(tryfirst=True)
