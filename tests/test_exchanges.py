@@ -45,6 +45,14 @@ CASES = {
     "batch norm and labels that do not count": spec(equations=NORM, ignore=1),
     "batch norm, drawn": spec(equations={**NORM, "z": "dense(dropout(h, 0.5), 3)"}),
     "batch norm in single precision": spec(equations=NORM, dtype="float32"),
+    "batch norm above a recurrence kept every two steps": spec(
+        equations={
+            "h": "gru(reshape(x, [batch, 3, 1]), 4)",
+            "y": "batch_norm1d(h)",
+            "z": "dense(mean(y, axis=1), 3)",
+        },
+        steps_at_once=2,
+    ),
     "the number of all rows": spec(equations=UNBIASED),
     "extrema": spec(
         equations={"d": "dense(x, 4)", "z": "dense((d - min(d, axis=0)) / (1 + max(abs(d), axis=0)), 3)"}

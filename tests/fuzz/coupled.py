@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fuzz.drawing import steps_at_once
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -76,6 +78,7 @@ def coupled_spec(random: Random) -> Spec:
         loss += " + 0.1 * m * mean(z)"
     return {
         "name": "coupled",
+        "train": steps_at_once(random, inner) if any("t-1" in str(e) for e in equations.values()) else {},
         "inputs": {"x": ["batch", features]},
         "targets": {
             "r": ["batch", classes],
@@ -108,6 +111,13 @@ def _block(random: Random, name: str, h: str, classes: int) -> Spec:
         }
     if kind < 0.5:  # every row beside every other: ranks are told that they cannot
         return {f"{name}[n,i]": f"mean(tanh({h}[n,i] - {h}[p,i]), p)"}
+    if kind < 0.6:  # steps along the columns, beside those of other rows
+        g = f"{name}g"
+        return {
+            f"{g}[n,-1]": "0.2",
+            f"{g}[n,t]": f"tanh({h}[n,t] + 0.5 * {g}[n,t-1])",
+            name: random.choice((f"{g} - mean({g}, axis=0)", f"batch_norm({g})")),
+        }
     summed = random.choice(SUMS).format(h=h)
     if random.random() < 0.3:
         return {f"{name}s": summed, name: random.choice(JOINED).format(h=h, s=f"{name}s")}

@@ -58,7 +58,8 @@ def _trained(random: Random, spec: Spec) -> Spec:
         name: {**about, "ignore": 0} if "classes" in about and random.random() < 0.5 else about
         for name, about in spec.get("targets", {}).items()
     }
-    train = {"optimizer": random.choice(OPTIMIZERS), **random.choice(OPTIONS)}
+    parts = {k: v for k, v in spec.get("train", {}).items() if k == "steps_at_once"}
+    train = {**parts, "optimizer": random.choice(OPTIMIZERS), **random.choice(OPTIONS)}
     first = [axes[0] for axes in map(_axes, spec["inputs"].values()) if axes and isinstance(axes[0], str)]
     if first and random.random() < 0.3:  # where the loss is a mean, this is a sum over the rows
         spec = {**spec, "loss": f"0.1 * {first[0]} * ({spec['loss']})"}

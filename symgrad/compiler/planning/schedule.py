@@ -40,7 +40,7 @@ from symgrad.passes.recurrences import Recurrence, in_order
 from symgrad.passes.scattering.tilings import moves_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import sympy as sp
 
@@ -76,9 +76,14 @@ def schedule(program: Program, columns: str = "", told: Collection[str] = ()) ->
             if columns:
                 steps += sample_innermost_steps(part, own, columns)
             else:
-                steps += steps_by_rows(part, own, made)
+                steps += steps_by_rows(part, own, made | _handed_on(steps))
         phases.append(Phase(name, tuple(steps)))
     return _with_same_locals(phases)
+
+
+def _handed_on(steps: Iterable[Step]) -> set[str]:
+    """What is carried from turn to turn of their loops."""
+    return {tensor.name for step in steps if isinstance(step, LoopNest) for tensor in step.all_carried}
 
 
 def _turns_of(program: Program, told: Collection[str]) -> dict[str, int]:
