@@ -206,12 +206,10 @@ def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
 
 def _text(spec: Spec, identity: bool) -> str:
     from symgrad.compiler.loading.cache import keep_text
-    from symgrad.judgement.gate import checked_text
+    from symgrad.judgement.gate import checked_text, derived_text
 
     if not identity:
-        from symgrad.pipeline import module_text  # and with it SymPy
-
-        return module_text(spec)
+        return derived_text(spec)
     text = checked_text(spec)
     keep_text(spec, text)
     return text
@@ -502,7 +500,7 @@ def train(
         from symgrad.pipeline import parameter_shapes  # and with it SymPy, which other trainings need not
 
         check_source(params_from, names or {}, parameter_shapes(spec), spec.dtype)
-    found = ranks.after_first(lambda: _trainable(spec, module, identity))
+    found = ranks.after_first(lambda: _trainable(spec, module, identity, ranks))
     return run_training(
         spec,
         found,
@@ -525,8 +523,14 @@ def train(
     )
 
 
-def _trainable(spec: Spec, module: ModuleSource | None, identity: bool) -> ModuleType:
-    return build(spec, identity=identity) if module is None else _loaded(module)
+def _trainable(spec: Spec, module: ModuleSource | None, identity: bool, ranks: RankGroup) -> ModuleType:
+    if module is not None:
+        return _loaded(module)
+    if ranks.comm is not None:
+        from symgrad.judgement.shared_batches import demand_shared
+
+        demand_shared(spec)
+    return build(spec, identity=identity)
 
 
 def rates(
@@ -686,7 +690,7 @@ def _resumed(
         source = there if module is None and there and Path(there).is_file() else module
         return run_on(
             begun,
-            ranks.after_first(lambda: _trainable(begun, source, identity)),
+            ranks.after_first(lambda: _trainable(begun, source, identity, ranks)),
             run,
             file,
             orders,

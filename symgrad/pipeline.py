@@ -31,6 +31,7 @@ from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.diagonals import with_diagonals
 from symgrad.passes.dividing.exchanges import SharedProgram, shared_program
+from symgrad.passes.dividing.pieces_of_batches import Coupling
 from symgrad.passes.dividing.separability import (
     InferenceByRows,
     RowWeight,
@@ -325,14 +326,19 @@ class Stages:
         return (DrawnStages(with_sizes(found.model, self.shapes), asked=found),) if found else ()
 
     @cached_property
-    def sharing(self) -> RowWeight | SharedPlan | str:
+    def sharing(self) -> RowWeight | SharedPlan | Coupling:
         """How ranks share the rows of a batch: each computes with its own alone, or they tell each other of
         these within a step; or why they cannot.
         """
         weight = self.piece_weight
-        if not (weight and isinstance(weight, str) and self.model.batch_axis):
+        if isinstance(weight, RowWeight) or not (self.stable.loss and self.model.batch_axis):
             return weight
         return SharedStages(self.model, first=self).shared_plan
+
+    @property
+    def coupling(self) -> Coupling | None:
+        """Why ranks cannot share the rows of a batch, where they cannot."""
+        return self.sharing if isinstance(self.sharing, Coupling) else None
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -375,13 +381,13 @@ class Stages:
         return found if train.finish or train.batch_size == "full" or train.batch_size > found else 0
 
     @cached_property
-    def piece_weight(self) -> RowWeight | str:
+    def piece_weight(self) -> RowWeight | Coupling:
         """What pieces of a batch weigh in its gradient; or why it is not made of theirs."""
-        found: RowWeight | str = ""
-        if self.stable.loss:
-            found = weight_of_pieces(self.stable, self.model.batch_axis, self.model.said_of_training)
+        if not self.stable.loss:
+            return Coupling("there is no loss")
+        found = weight_of_pieces(self.stable, self.model.batch_axis, self.model.said)
         if isinstance(found, RowWeight) and found.total and found.total not in self.arranged.definition:
-            return "its rows are not weighted by a sum that is computed as it stands"
+            return Coupling("its rows are not weighted by a sum that is computed as it stands")
         return found
 
     @cached_property
@@ -484,9 +490,9 @@ class StagesBeside(Stages):
         return False
 
     @cached_property
-    def piece_weight(self) -> RowWeight | str:
+    def piece_weight(self) -> RowWeight | Coupling:
         """It is no step of training."""
-        return ""
+        return Coupling("it is no step of training")
 
     @cached_property
     def inference_by_rows(self) -> InferenceByRows:
@@ -559,20 +565,22 @@ class SharedStages(StagesBeside):
         return self.first.column_axis
 
     @cached_property
-    def told(self) -> SharedProgram | str:
+    def told(self) -> SharedProgram | Coupling:
         """What ranks tell each other, or why that does not help."""
-        return shared_program(self.lean, self.model.batch_axis, self.model.said_of_training)
+        return shared_program(self.lean, self.model.batch_axis, self.model.said)
 
     @cached_property
-    def shared_plan(self) -> SharedPlan | str:
+    def shared_plan(self) -> SharedPlan | Coupling:
         """The plan in shares, or why there is none."""
         told = self.told
-        if isinstance(told, str):
+        if isinstance(told, Coupling):
             return told
         names = [found.tensor for found in told.exchanges]
         plan = self._planned(told.program, schedule(told.program, self.column_axis, names))
-        shares = shares_of(steps_of(plan), told.exchanges)
-        return shares if isinstance(shares, str) else SharedPlan(plan, shares)
+        shares = shares_of(told.program, steps_of(plan), told.exchanges)
+        if isinstance(shares, Coupling):
+            return shares.in_words_of(self.model.said)
+        return SharedPlan(plan, shares)
 
     def _kept(self, program: Program) -> tuple[str, ...]:
         """The loss, which is asked for when the gradient is there."""

@@ -121,7 +121,7 @@ COUPLED = {
             "h[n,t,i:4]": "tanh(x[n,t] + 0.5 * h[n,t-1,i]) - m[t,i]",
             "z": "dense(h[:,-1], 3)",
         },
-        "is a sum over the rows that is read where it is formed",
+        "'m' has a sum over the rows that is read where it is formed",
     ),
 }
 

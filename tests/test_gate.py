@@ -22,7 +22,7 @@ targets: {t: [batch, 2]}
 layers: [dense(2)]
 loss: mse
 """
-REAL = pipeline.module_text
+REAL = pipeline.emit
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +30,14 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "reports").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "reports"))
+    gate.emitted.cache_clear()
 
 
 @pytest.fixture
 def wrong(monkeypatch):
     """A compiler that halves a gradient."""
     half = "real(2) * t", "real(1) * t"
-    monkeypatch.setattr(pipeline, "module_text", lambda spec: REAL(spec).replace(*half, 1))
+    monkeypatch.setattr(pipeline, "emit", lambda *given: REAL(*given).replace(*half, 1))
 
 
 @pytest.fixture

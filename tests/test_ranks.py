@@ -77,7 +77,8 @@ def test_the_command_trains_on_ranks_and_says_everything_once(tmp_path: Path) ->
     spec.write_text(spec.read_text().replace(layers, f"equations: {pairs}"))
     _, errors = said(tmp_path, *how, "--out", "refused", "--ranks", "2", status=2)
     assert errors.count("ranks cannot share the rows of a batch") == 1
-    assert f"{spec.name}:7:" in errors
+    assert f"{spec.name}:6:14:" in errors, "at the equation"
+    assert not (tmp_path / "refused").exists(), "nothing was written, judged or compiled for it"
     assert "remedy" not in errors
     assert "prterun" not in errors
     _, errors = said(tmp_path, *how, "--ranks", "20000", status=2)

@@ -64,7 +64,8 @@ def model_of(spec):
 
 
 def reason(model):
-    return why_no_mean(stabilise(elaborate(model)), model.batch_axis)
+    found = why_no_mean(stabilise(elaborate(model)), model.batch_axis)
+    return None if found is None else str(found)
 
 
 def with_loss(loss):

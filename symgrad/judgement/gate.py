@@ -9,7 +9,8 @@ import json
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from symgrad.compiler.loading.cache import keep_text, kept_text, spec_content
 from symgrad.errors import ModuleWarning, NotIdenticalError, warn
@@ -17,6 +18,7 @@ from symgrad.judgement.kept_verdicts import Question, keep, kept
 from symgrad.verifier.text_identity import Identity, identity_of_record
 
 if TYPE_CHECKING:
+    from symgrad.passes.dividing.pieces_of_batches import Coupling
     from symgrad.spec.model import Spec
 
 UNCHECKED = "to go on without this check: --no-identity, in Python identity=False; "
@@ -41,11 +43,27 @@ def derived_text(spec: Spec) -> str:
         SpecError: the spec does not describe a network.
     """
     text = kept_text(spec)
-    if text is not None:
-        return text
-    from symgrad.pipeline import module_text  # and with it SymPy, which a module in the cache does not need
+    return emitted(spec).text if text is None else text
 
-    return module_text(spec)
+
+class EmittedModule(NamedTuple):
+    """The text of a module, and why ranks cannot share its batches, where they cannot."""
+
+    text: str
+    coupling: Coupling | None
+
+
+@lru_cache(maxsize=1)  # whoever asks whether ranks can share a spec's batches wants its text next
+def emitted(spec: Spec) -> EmittedModule:
+    """The module of a spec, derived, judged by nobody yet.
+
+    Raises:
+        SpecError: the spec does not describe a network.
+    """
+    from symgrad.pipeline import stages_of  # and with it SymPy, which a module in the cache does not need
+
+    stages = stages_of(spec)
+    return EmittedModule(stages.text, stages.coupling)
 
 
 def admitted(spec: Spec, text: str) -> str:

@@ -121,9 +121,13 @@ class RankGroup:
         return self.after(self.is_first, do)
 
     def after(self, is_early: bool, do: Callable[[], T]) -> T:
-        """What each makes of a call, where all others wait for those that are early, which may take long."""
+        """What each makes of a call, where all others wait for those that are early, which may take long.
+
+        Where it fails on one of these, no other begins.
+        """
         tried = _tried(do) if is_early else None
         self.wait_for_first()
+        self.together(lambda: None if tried is None else tried.given())
         return self.together(do if tried is None else tried.given)
 
     def wait_for_first(self) -> None:

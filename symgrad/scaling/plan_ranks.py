@@ -12,12 +12,12 @@ from symgrad.benchmark.workload import workload_of
 from symgrad.compiler.loading.cache import cached_module
 from symgrad.errors import DataError, SpecError
 from symgrad.judgement.gate import checked_text
+from symgrad.judgement.shared_batches import demand_shared
 from symgrad.ranks.group_of_ranks import OneOfOne
 from symgrad.scaling.measured_machine import measured
 from symgrad.scaling.scaling_plan import ScalingPlan
 from symgrad.scaling.step_model import Cluster, PredictedStep, TimedMachine, predicted
 from symgrad.spec.expand import expand
-from symgrad.training.preparing import check_shared
 from symgrad.usable_cores import usable_cores
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ def plan_ranks(
     on_each = ranks_per_machine or cores
     _demand_there(spec, cores, on_each, measure)
     model = expand(spec)
+    progress("deriving the module")
+    demand_shared(spec)
     progress("compiling the module")
     module = cached_module(spec, checked_text)
     work = workload_of(model, module, batch=batch, random=random)
     _demand_steps(work)
-    check_shared(module, spec)
     told = _compiled_for_ranks(work)
     counts, rows = _counts(ranks, measure), work.batch or 1
     least = rows if is_weak else math.ceil(rows / counts[-1])

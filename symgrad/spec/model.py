@@ -702,6 +702,11 @@ class Model:
         return {there: name for name, there in self.in_training}
 
     @cached_property
+    def said(self) -> Mapping[str, str]:
+        """The same, with the steps of what is solved for."""
+        return {**self.said_of_training, **{e.name: e.shown for e in self.equations if e.name != e.shown}}
+
+    @cached_property
     def batch_axis(self) -> str:
         """The free axis that counts samples; empty where there is none."""
         return self.spec.batch_axis

@@ -13,6 +13,7 @@ from symgrad.arguments import one_of, whole
 from symgrad.errors import ModuleError, SpecError, SymgradError
 from symgrad.ranks.group_of_ranks import ALONE
 from symgrad.ranks.made_once import made_once
+from symgrad.spec.expand import expand
 from symgrad.spec.model import MONITORS
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.scores.metrics import check_targets
@@ -71,15 +72,20 @@ def check_shared(module: ModuleType, spec: Spec) -> None:
         problem = "the module knows nothing of ranks that share its batches"
         raise ModuleError(problem, at=spec.name, remedy="generate it anew from the spec")
     if module.COUPLED:
-        problem = f"ranks cannot share the rows of a batch: {module.COUPLED}"
-        remedy = (
-            "let rows know of each other by sums or extrema over all of them alone, draw what a recurrence"
-        )
-        remedy += " needs in an equation of all steps above it, or train without ranks"
-        raise SpecError(problem, at=spec.loss.at if spec.loss is not None else spec.at, remedy=remedy)
+        raise unshared(spec, module.COUPLED, getattr(module, "COUPLED_BY", ""))
     if spec.train.shard and not hasattr(module, "own_state"):
         problem = "the module knows nothing of states that ranks divide"
         raise ModuleError(problem, at=spec.name, remedy="generate it anew from the spec")
+
+
+def unshared(spec: Spec, reason: str, equation: str) -> SpecError:
+    """The error of a spec whose batches ranks cannot share: at the equation or the layer that this is said
+    of, else at the loss."""
+    remedy = "let rows know of each other by sums or extrema over all of them alone, draw what a recurrence"
+    remedy += " needs in an equation of all steps above it, or train without ranks"
+    places = {found.shown: found.at for found in expand(spec).equations}
+    at = places.get(equation, spec.loss.at if spec.loss is not None else spec.at)
+    return SpecError(f"ranks cannot share the rows of a batch: {reason}", at=at, remedy=remedy)
 
 
 def planned(

@@ -22,9 +22,11 @@ from symgrad.passes.dividing.pieces_of_batches import (
     CONSTANT,
     SUM,
     CoupledError,
+    Coupling,
     Dependence,
     MixedError,
     Separability,
+    coupling_at,
     parts_of,
 )
 from symgrad.passes.dividing.separability import NO_NAMES
@@ -57,21 +59,24 @@ class SharedProgram:
     exchanges: tuple[RankExchange, ...]
 
 
-def shared_program(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES) -> SharedProgram | str:
+def shared_program(
+    program: Program, rows: str, said: Mapping[str, str] = NO_NAMES
+) -> SharedProgram | Coupling:
     """How ranks share a step, or why they cannot; `said` is what a spec calls tensors that have other names
     here.
     """
     if any(rows in form.free for form in program.derived_sizes.values()):
-        return "the size of another axis follows from the number of rows"
+        return Coupling("the size of another axis follows from the number of rows")
     for equation in program.equations:
         places = (index for entry in equation.accesses for index in entry.indices)
         if any(extent_symbol(rows) in index.free_symbols for index in places):
-            return f"'{equation.target}' reads or writes at places that follow from the number of rows"
+            reason = "reads or writes at places that follow from the number of rows"
+            return coupling_at(program, equation.target, reason).in_words_of(said)
     reading = _Reading(_of_all_rows(program, rows), rows, frozenset())
     while (failed := reading.failed) is not None:
         totals = _sums_read(reading, failed)
         if not totals:
-            return f"'{said.get(failed.name, failed.name)}' {failed.reason}"
+            return failed.coupling.in_words_of(said)
         reading = _Reading(reading.program, rows, reading.told | totals)
     return reading.shared()
 

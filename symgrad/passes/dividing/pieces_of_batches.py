@@ -29,12 +29,27 @@ class MixedError(Exception):
     """Pieces of a batch do not add up to it; the message says why."""
 
 
-class CoupledError(Exception):
-    """The same, with the equation: its name in the spec, the tensor, and what those above it are."""
+@dataclass(frozen=True)
+class Coupling:
+    """Why pieces of a batch do not add up to it: what an equation does, which is named, or a sentence."""
 
-    def __init__(self, name: str, reason: str, target: str, parts: Mapping[str, Dependence]) -> None:
-        super().__init__(f"'{name}' {reason}")
-        self.name, self.reason, self.target, self.parts = name, reason, target, parts
+    reason: str
+    equation: str = ""
+
+    def __str__(self) -> str:
+        return f"'{self.equation}' {self.reason}" if self.equation else self.reason
+
+    def in_words_of(self, said: Mapping[str, str]) -> Coupling:
+        """The same with what a spec calls the equation, where that has another name here."""
+        return replace(self, equation=said.get(self.equation, self.equation))
+
+
+class CoupledError(Exception):
+    """The same of an equation: it, the tensor that it makes, and what those above it are."""
+
+    def __init__(self, coupling: Coupling, target: str, parts: Mapping[str, Dependence]) -> None:
+        super().__init__(str(coupling))
+        self.coupling, self.target, self.parts = coupling, target, parts
 
 
 @dataclass(frozen=True)
@@ -80,8 +95,8 @@ def parts_of(
                 part = read(parts, equation)
                 parts[equation.target] = _as_weight(part) if equation.target == weight else part
             except MixedError as mixed:
-                name = _owner(program, equation)
-                raise CoupledError(name, str(mixed), equation.target, parts) from mixed
+                coupling = coupling_at(program, equation.target, str(mixed))
+                raise CoupledError(coupling, equation.target, parts) from mixed
         wider = _handed_on(program, parts, wanted, weight)
         if wider.items() <= parts.items():
             return parts
@@ -109,8 +124,8 @@ def _handed_on(
             reads = (parts[read] for read in program.carried[name].reads)
             found[name] = reduce(partial(_pair, weight), reads, parts[name])
         except MixedError as mixed:
-            reason = f"is carried from step to step and {mixed}"
-            raise CoupledError(name, reason, name, parts) from mixed
+            coupling = Coupling(f"is carried from step to step and {mixed}", program.carried[name].source)
+            raise CoupledError(coupling, name, parts) from mixed
     return found
 
 
@@ -125,12 +140,15 @@ def behind(program: Program, ends: tuple[str, ...]) -> list[Equation]:
     return [equation for equation in program.equations if equation.target in needed]
 
 
-def _owner(program: Program, equation: Equation) -> str:
-    """The equation of the user's that a temporary belongs to: the next with a name of its own."""
+def coupling_at(program: Program, target: str, reason: str) -> Coupling:
+    """The reason, with the equation of the user's that a temporary belongs to: the next with a name of its
+    own.
+    """
     targets = [e.target for e in program.equations]
-    later = targets[targets.index(equation.target) :]
+    later = targets[targets.index(target) :]
     named = (t for t in later if program.tensor[t].kind != "temporary")
-    return next((t for t in named if not isinstance(program.definition[t].body, drawn)), equation.target)
+    owners = (t for t in named if not isinstance(program.definition[t].body, drawn))
+    return Coupling(reason, next(owners, target))
 
 
 class Separability:

@@ -22,6 +22,7 @@ from symgrad.passes.dividing.pieces_of_batches import (
     SUM,
     WEIGHTED_MEAN,
     CoupledError,
+    Coupling,
     behind,
     ends_of,
     parts_of,
@@ -66,7 +67,7 @@ def check_micro_batches(model: Model, program: Program) -> None:
         SpecError: the loss is no mean over rows that know nothing of each other.
     """
     pieces = model.spec.train.micro_batches
-    said = model.said_of_training
+    said = model.said
     reason = why_no_mean(program, model.batch_axis, said) if pieces and program.loss else None
     if pieces and reason:
         problem = f"a gradient summed over micro-batches would not be that of the batch: {reason}"
@@ -75,7 +76,7 @@ def check_micro_batches(model: Model, program: Program) -> None:
         raise SpecError(problem, at=pieces.at, remedy=remedy)
 
 
-def why_no_mean(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES) -> str | None:
+def why_no_mean(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES) -> Coupling | None:
     """Why the loss of a batch is not the mean over its pieces, weighted by their rows; None if it is.
 
     `said` is what a spec calls tensors that have other names here.
@@ -87,10 +88,10 @@ def why_no_mean(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES)
     if loss in (CONSTANT, MEAN):
         return None
     what = "is a sum over the rows, not their mean" if loss.depends == "total" else "depends on their number"
-    return f"'{program.loss}' {what}"
+    return Coupling(what, program.loss or "")
 
 
-def weight_of_pieces(program: Program, rows: str, said: Mapping[str, str]) -> RowWeight | str:
+def weight_of_pieces(program: Program, rows: str, said: Mapping[str, str]) -> RowWeight | Coupling:
     """By what the loss of a batch, and the next values of states, are means over its pieces, or their sums;
     or why they are neither, by the names that are `said` in the spec.
     """
@@ -139,16 +140,16 @@ def _weighted_by(program: Program, rows: str, total: str) -> RowWeight | None:
     return RowWeight(total, times_rows=power == -1)
 
 
-def _why_no_next_mean(program: Program, rows: str, weight: RowWeight) -> str | None:
+def _why_no_next_mean(program: Program, rows: str, weight: RowWeight) -> Coupling | None:
     """Why the next value of a state is no mean over pieces; None where all are."""
     mean = WEIGHTED_MEAN if weight.total else MEAN
     for found in program.next_values:
         try:
             part = parts_of(program, rows, weight.total, (found.equation,))[found.equation]
         except CoupledError as coupled:
-            return str(coupled)
+            return coupled.coupling
         if part not in (CONSTANT, mean):
-            return f"the next value of '{found.state}' is no mean over the rows"
+            return Coupling(f"the next value of '{found.state}' is no mean over the rows")
     return None
 
 
@@ -176,14 +177,14 @@ def as_one_set(program: Program, sets: Collection[str], name: str) -> Program:
     )
 
 
-def why_rows_are_coupled(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES) -> str | None:
+def why_rows_are_coupled(program: Program, rows: str, said: Mapping[str, str] = NO_NAMES) -> Coupling | None:
     """Why rows know of each other before the loss sums over them; None where none does. `said` as there."""
     if not rows:
-        return "the spec has no axis of rows that stands first in its inputs and targets"
+        return Coupling("the spec has no axis of rows that stands first in its inputs and targets")
     try:
         parts_of(program, rows)
     except CoupledError as coupled:
-        return f"'{said.get(coupled.name, coupled.name)}' {coupled.reason}"
+        return coupled.coupling.in_words_of(said)
     return None
 
 
@@ -209,7 +210,7 @@ def inference_by_rows(program: Program, rows: str) -> InferenceByRows:
     if not rows or any(names and names[0] != rows for names in free):
         return InferenceByRows()
     loss = program.evaluation or program.loss
-    weight: RowWeight | str = ""
+    weight: RowWeight | Coupling | None = None
     if loss is not None:
         weight = weight_of_pieces(replace(program, loss=loss, next_values=()), rows, {})
     return InferenceByRows(

@@ -85,7 +85,7 @@ def _jacobian(asked: FurtherDerivative, model: Model, primal: Program) -> Progra
     rows = model.batch_axis
     axes = primal.tensor[of].axes
     is_by_rows = bool(axes) and axes[0].name == rows != ""
-    said = model.said_of_training
+    said = model.said
     reason = why_rows_are_coupled(replace(primal, loss=of), rows, said) if is_by_rows else None
     if reason:
         problem = f"no row of '{of}' has derivatives of its own: {reason}"
@@ -103,7 +103,7 @@ def _row_gradients(asked: FurtherDerivative, model: Model, primal: Program, deri
     Raises:
         SpecError: there are no rows, or they know of each other.
     """
-    reason = why_rows_are_coupled(primal, model.batch_axis, model.said_of_training)
+    reason = why_rows_are_coupled(primal, model.batch_axis, model.said)
     if reason:
         problem = f"no row has a gradient of its own: {reason}"
         raise SpecError(problem, at=asked.at, remedy="leave per_sample out")

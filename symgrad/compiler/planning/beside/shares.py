@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.plan import LoopNest
+from symgrad.passes.dividing.pieces_of_batches import Coupling, coupling_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Plan, Step
     from symgrad.passes.dividing.exchanges import RankExchange
 
@@ -35,7 +37,9 @@ class SharedPlan:
         return tuple(f"_part_of_step_{number}" for number, _ in enumerate(self.shares, 1))
 
 
-def shares_of(steps: Iterable[Step], exchanges: Iterable[RankExchange]) -> tuple[Share, ...] | str:
+def shares_of(
+    program: Program, steps: Iterable[Step], exchanges: Iterable[RankExchange]
+) -> tuple[Share, ...] | Coupling:
     """Steps cut before each that reads what ranks tell each other; or why they cannot be."""
     told = {found.tensor: found for found in exchanges}
     shares: list[Share] = []
@@ -45,7 +49,7 @@ def shares_of(steps: Iterable[Step], exchanges: Iterable[RankExchange]) -> tuple
     for step in steps:
         made = {e.target for e in step.equations} & told.keys()
         if made & (_read(step) | done):
-            return f"'{min(made)}' is a sum over the rows that is read where it is formed"
+            return coupling_at(program, min(made), "has a sum over the rows that is read where it is formed")
         if _read(step) & formed.keys():
             shares.append(Share(tuple(own), tuple(formed.values())))
             own, formed = [], {}
@@ -54,7 +58,7 @@ def shares_of(steps: Iterable[Step], exchanges: Iterable[RankExchange]) -> tuple
         done |= made
     missing = told.keys() - done
     if missing:
-        return f"'{min(missing)}' is a sum over the rows that has no place of its own"
+        return coupling_at(program, min(missing), "has a sum over the rows without a place of its own")
     return (*shares, Share(tuple(own), tuple(formed.values())))
 
 

@@ -23,6 +23,7 @@ from symgrad.notation.parameters_apart import called_value, left_alone, numbers_
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
+from symgrad.passes.dividing.pieces_of_batches import Coupling
 from symgrad.passes.dividing.separability import RowWeight
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.numbers import number
@@ -208,9 +209,12 @@ def _shared(lowered: LoweredModel) -> Iterator[FactText]:
     """Why ranks cannot share a batch, where they cannot; else how its loss is made of theirs."""
     if lowered.program.loss:
         sharing = lowered.sharing
-        coupled = sharing if isinstance(sharing, str) else ""
-        yield FactText("COUPLED", _quoted(coupled), "why ranks cannot share a batch, where they cannot")
-        if not isinstance(sharing, str):
+        coupling = sharing if isinstance(sharing, Coupling) else None
+        reason = str(coupling) if coupling else ""
+        yield FactText("COUPLED", _quoted(reason), "why ranks cannot share a batch, where they cannot")
+        if coupling and coupling.equation:
+            yield FactText("COUPLED_BY", _quoted(coupling.equation), "the equation that this is said of")
+        if not isinstance(sharing, Coupling):
             means = "whether losses of ranks add up; else theirs is the mean"
             adds_up = not isinstance(sharing, RowWeight) or sharing.adds_up
             yield FactText("ADDS_UP", str(adds_up), means)
@@ -245,7 +249,7 @@ def _trained(lowered: LoweredModel, calls: Signatures) -> Iterator[FactText]:
     has_average = model.optimizer.average is not None
     if has_average and program.loss:
         yield FactText("AVERAGE", f'"{calls.states[-1]}"', "the state that is the moving average")
-    if program.loss and (has_average or not isinstance(lowered.sharing, str)):
+    if lowered.is_shared or (program.loss and has_average):
         parameters = program.of_kind("parameter")
         names = [p.name for p in parameters if p.name not in model.frozen]
         spans = spans_of(parameters, model.frozen, names)

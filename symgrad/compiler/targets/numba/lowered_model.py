@@ -33,6 +33,7 @@ from symgrad.compiler.targets.numba.updating.update_parts import (
 )
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
 from symgrad.passes.dividing.exchanges import WHOLE
+from symgrad.passes.dividing.pieces_of_batches import Coupling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -72,7 +73,7 @@ class PlannedModel:
     states: Mapping[str, sp.Expr]
     piece_rows: int
     set_rows: int
-    sharing: RowWeight | SharedPlan | str
+    sharing: RowWeight | SharedPlan | Coupling
     inference_by_rows: InferenceByRows
     further: tuple[FurtherPlan, ...] = ()
     stepping: StepPlan | None = None
@@ -149,10 +150,15 @@ class LoweredModel:
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
     piece_rows: int
     set_rows: int
-    sharing: RowWeight | LoweredShares | str
+    sharing: RowWeight | LoweredShares | Coupling
     inference_by_rows: InferenceByRows
     further: tuple[LoweredBeside[FurtherPlan], ...]
     stepping: LoweredBeside[StepPlan] | None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it makes steps of training whose batch ranks may share."""
+        return bool(self.program.loss) and not isinstance(self.sharing, Coupling)
 
     @property
     def beside(self) -> tuple[LoweredBeside[Any], ...]:
@@ -293,8 +299,8 @@ def _lowered_beside(
 
 
 def _lowered_sharing(
-    planned: RowWeight | SharedPlan | str, own: Collection[str], beside: FunctionBodies, model: Model
-) -> RowWeight | LoweredShares | str:
+    planned: RowWeight | SharedPlan | Coupling, own: Collection[str], beside: FunctionBodies, model: Model
+) -> RowWeight | LoweredShares | Coupling:
     if not isinstance(planned, SharedPlan):
         return planned
     drivers = FunctionBodies(planned.plan, own, beside, model.batch_axis, {WHOLE: WHOLE_ROWS.name})

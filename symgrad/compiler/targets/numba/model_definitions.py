@@ -15,6 +15,7 @@ from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signature
 from symgrad.compiler.targets.numba.updating import shared_steps, update_parts
 from symgrad.notation.parameters_apart import called_value, numbers_apart
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.passes.dividing.pieces_of_batches import Coupling
 from symgrad.passes.dividing.separability import RowWeight
 from symgrad.spec.reads import writes_on
 
@@ -114,7 +115,7 @@ class ModelDefinitions:
         yield steps.step(calls, accumulation, advances=bool(spans))
         if calls.batch_axis:
             yield steps.epoch(calls)
-        if not isinstance(lowered.sharing, str):
+        if not isinstance(lowered.sharing, Coupling):
             if not lowered.rules:
                 yield from update_parts.rules(calls, lowered.stretch_parts)
             if isinstance(lowered.sharing, RowWeight):

@@ -59,7 +59,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
             parts.append(runtime_part("optional/pieces/steps_of_sets"))
         if any(found.planned.takes_direction for found in lowered.further):
             parts = _with(parts, runtime_part("optional/pieces/product_in_pieces"))
-    if lowered.program.loss and not isinstance(lowered.sharing, str):
+    if lowered.is_shared:
         if any(part.is_bounded for part in lowered.stretch_parts):
             parts = _with(parts, runtime_part("optional/ranks/norm_over_ranks"))
         if lowered.looks_ahead:
@@ -88,7 +88,7 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield "numba/gradients/added_rows"
     if lowered.program.loss and lowered.model.spec.train.clip_norm is not None:
         yield "numba/gradients/gradient_norms"
-    if lowered.program.loss and not isinstance(lowered.sharing, str):
+    if lowered.is_shared:
         yield "numba/gradients/weighted_gradients"
     if lowered.program.loss and lowered.model.batch_axis:
         yield "numba/gathered_columns" if lowered.plan.column_axis else "numba/gathered_rows"
@@ -97,7 +97,7 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield "optional/spare_inputs"
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
-        shared = "unshared_epochs" if isinstance(lowered.sharing, str) else "shared_epochs"
+        shared = "shared_epochs" if lowered.is_shared else "unshared_epochs"
         training = ("training_steps", epochs, shared, "broken_steps", "fit_epochs")
         yield from (*(f"training/{name}" for name in training), "own_check")
         if lowered.model.optimizer.average:
