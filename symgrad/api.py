@@ -206,10 +206,10 @@ def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
 
 def _text(spec: Spec, identity: bool) -> str:
     from symgrad.compiler.loading.cache import keep_text
-    from symgrad.judgement.gate import checked_text, derived_text
+    from symgrad.judgement.gate import checked_text, emitted
 
     if not identity:
-        return derived_text(spec)
+        return emitted(spec).text
     text = checked_text(spec)
     keep_text(spec, text)
     return text

@@ -83,7 +83,7 @@ def unshared(spec: Spec, reason: str, equation: str) -> SpecError:
     of, else at the loss."""
     remedy = "let rows know of each other by sums or extrema over all of them alone, draw what a recurrence"
     remedy += " needs in an equation of all steps above it, or train without ranks"
-    places = {found.shown: found.at for found in expand(spec).equations}
+    places = {found.name: found.at for found in expand(spec).equations}
     at = places.get(equation, spec.loss.at if spec.loss is not None else spec.at)
     return SpecError(f"ranks cannot share the rows of a batch: {reason}", at=at, remedy=remedy)
 
