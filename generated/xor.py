@@ -1864,8 +1864,18 @@ def _shared_epoch(
         if not is_part:
             _hand_out_state(comm, state)
     if not np.isfinite(value):
-        _given(INPUTS + TARGETS, data)  # of all ranks each tells of an entry that is not finite
+        _demand_finite(comm, data)
     return value
+
+
+def _demand_finite(comm: Any, data: tuple[Any, ...]) -> None:
+    """Raise ValueError on all ranks if one was given an entry that is not finite, and says which."""
+    try:
+        _given(INPUTS + TARGETS, data)
+    except Exception:
+        _agree(comm, -1)
+        raise
+    _agree(comm, 0)
 
 
 COLUMNS = 1021

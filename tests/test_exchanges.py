@@ -157,6 +157,24 @@ def test_what_is_not_finite_on_one_rank_is_told_on_all(tmp_path: Path) -> None:
         np.testing.assert_allclose(found, left, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("name", ["batch norm", "the root of a mean"])
+def test_what_is_not_finite_for_one_rank_alone_ends_all(name: str, tmp_path: Path) -> None:
+    """Ranks do not compare their data, and which rows are whose only an order says."""
+    module = interpreted(written(CASES[name], tmp_path))
+
+    def trial(comm: Any) -> str:
+        own, params = X.copy(), module.init_params()
+        if comm.rank == 1:
+            own[:] = np.nan
+        with pytest.raises(ValueError) as caught:  # noqa: PT011  # what it says is told
+            module.train_epoch(params, module.init_state(params), own, T, batch_size=7, comm=comm)
+        return str(caught.value)
+
+    first, second, third = on_ranks(3, trial)
+    assert second == "x: the entry at [0, 0] is nan; expected a finite number that float64 can hold"
+    assert first == third == "comm: rank 1 refused what it was given, and says why"
+
+
 FAULTS = {
     "another sum is told": ('("sum", _array(work, 0,', '("sum", _array(work, 4,'),
     "a sum is taken for an extremum": ('("sum",', '("max",'),
