@@ -39,7 +39,7 @@ def scaling_figure(plan: Scaled) -> Any:
         axes.set_xscale("log", base=2)
         axes.set_xticks([step.ranks for step in plan.steps])
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:.4g}")
         axes.yaxis.set_minor_formatter("")
         axes.set_xlabel("ranks")
         axes.grid(alpha=0.25)
