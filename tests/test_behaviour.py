@@ -59,6 +59,28 @@ def test_single_precision_without_parameters_is_no_fault(tmp_path: Path) -> None
     assert "does not answer in float32" in observed(module, "number type", case)
 
 
+WITHOUT_PARAMETERS = {
+    "dtype": "float64",
+    "inputs": {"x": ["n"]},
+    "equations": {"f": "sum(1/x**2)"},
+    "loss": "f",
+    "gradients": ["x"],
+}
+
+
+def test_modules_without_parameters_behave(tmp_path: Path) -> None:
+    module, case = bench(WITHOUT_PARAMETERS, tmp_path)
+    tried = BEHAVIOURS.keys() - {LONG, SEEDS, "ranks"}  # which share nothing where nothing is trained
+    faults = {behaviour: observed(module, behaviour, case) for behaviour in tried}
+    assert not any(faults.values()), faults
+
+
+def test_an_infinite_row_is_missed_without_parameters_too(tmp_path: Path) -> None:
+    before = "        if not np.isfinite(gathered):\n            return np.nan\n"
+    module, case = bench(WITHOUT_PARAMETERS, tmp_path, before, "")
+    assert "x with inf at entry 0 is not refused" in observed(module, "epochs", case)
+
+
 def test_a_module_judges_itself_where_parameters_must_be_positive(tmp_path: Path) -> None:
     spec = {
         "dtype": "float64",

@@ -214,10 +214,9 @@ def _infinite(bench: Bench) -> Iterator[str]:
         if tensor.classes is not None or tensor.axes[:1] != (bench.case.batch,):
             continue
         for entry, value, sign in product((0, -1), (np.inf, -np.inf), (1, -1)):
-            data, state = bench.data(), bench.state()
-            params = bench.module.unflatten(
-                sign * np.abs(np.concatenate([p.ravel() for p in bench.params()]))
-            )
+            params, data, state = bench.params(), bench.data(), bench.state()
+            for array in params:
+                array[...] = sign * np.abs(array)
             data[place].reshape(-1)[entry] = value
             with np.errstate(all="ignore"):
                 train = partial(bench.module.train_epoch, params, state, *data, batch_size="full")
