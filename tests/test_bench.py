@@ -171,6 +171,30 @@ def test_own_data_come_first(module_of, tmp_path: Path):
     assert workload_of(expand(spec), work.module, random=True).origin == "4 rows of random data"
 
 
+DROPPED: dict[str, Any] = {
+    "name": "dropped",
+    "inputs": {"x": ["batch", 3]},
+    "targets": {"d": {"axes": ["batch"], "classes": 2}},
+    "layers": ["dense(4)", "dropout(0.2)", "dense(2)"],
+    "loss": "softmax_cross_entropy",
+    "train": {"data": "d.csv", "batch_size": 4},
+}
+
+
+def test_own_data_of_a_spec_that_draws(module_of, tmp_path: Path):
+    """Its functions stand in the model twice, and its streams are numbered: the data are the spec's."""
+    (tmp_path / "dropped.yaml").write_text(json.dumps(DROPPED), encoding="utf-8")
+    spec = read(tmp_path / "dropped.yaml")
+    module = module_of({**DROPPED, "train": {}})
+    with pytest.raises(DataError, match=r"d\.csv: there is no such file"):
+        workload_of(expand(spec), module)
+    rows = ["p,q,r,d", *(f"{k},{2 * k},{k % 3},{k % 2}" for k in range(10))]
+    (tmp_path / "d.csv").write_text("\n".join(rows), encoding="utf-8")
+    work = workload_of(expand(spec), module)
+    assert work.arrays["x"][3].tolist() == [3, 6, 0]
+    assert work.arrays["d"].tolist() == [0, 1] * 4
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_steps_stop_before_the_loss_is_no_number(module_of):
     spec = {**LINE, "train": {"optimizer": "sgd(learning_rate=1e12)"}}

@@ -223,3 +223,14 @@ def test_what_the_loss_of_inference_alone_reads_is_read() -> None:
 def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError, match=said):
         module_text(read({**spec_of({}), "equations": {"y": "tanh(x @ W) @ V"}, **changes}))
+
+
+def test_the_spec_of_a_model_is_the_one_that_was_read() -> None:
+    """Whatever takes a spec may be given it: it is expanded again to the same, functions that draw too."""
+    function = {"noisy(z)": "training(z + normal(like=z), tanh(z))"}
+    equations = {"h": "noisy(x @ W)", "y": "dropout(h, 0.2) @ V"}
+    spec = read(spec_of({}, functions=function, equations=equations))
+    model = expand(spec)
+    assert {"noisy_training", "dropout_training"} <= {f.name for f in model.functions}
+    assert model.spec == spec
+    assert expand(model.spec) == model

@@ -27,7 +27,7 @@ from symgrad.spec.expansion.steps.drawn_prediction import drawn_prediction
 from symgrad.spec.expansion.steps.next_values import next_values
 from symgrad.spec.expansion.steps.solved_tensors import refuse_around_solved, refuse_in_solved
 from symgrad.spec.expansion.steps.streams import Streams
-from symgrad.spec.expansion.steps.two_modes import TwoModes, in_draws, in_inference, in_two_modes
+from symgrad.spec.expansion.steps.two_modes import in_draws, in_inference, in_two_modes
 from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried, with_rows_said
 from symgrad.spec.language.builtins import (
     DERIVATIVE,
@@ -107,7 +107,7 @@ def expand(spec: Spec) -> Model:
     of_inference = [equation for equation in equations if equation.name not in only_training]
     chosen = in_draws(of_inference, functions, carried, scoring.prediction)
     model = Model(
-        spec=_with_functions_of(spec, modes, {f.name for f in functions}),
+        spec=spec,
         parameters=tuple(layers.parameters),
         functions=modes.functions,
         equations=modes.equations,
@@ -141,11 +141,6 @@ def expand(spec: Spec) -> Model:
     _check_parameters(model)
     refuse_nonsense(model)
     return model
-
-
-def _with_functions_of(spec: Spec, modes: TwoModes, once: set[str]) -> Spec:
-    """The spec with what training has in place of the functions that stand `once` in it."""
-    return replace(spec, functions=(*spec.functions, *(f for f in modes.functions if f.name not in once)))
 
 
 def _networks(

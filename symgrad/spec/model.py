@@ -646,6 +646,7 @@ class NextValue:
 class Model:
     """A spec without sugar: no layers, no bare losses, no library optimisers; equations only.
 
+    `spec` is the one that was expanded, as it was read: whatever takes a spec may be given it.
     Calls in formulas name builtin functions or `functions`, each applied entry by entry or with the
     reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
     it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of

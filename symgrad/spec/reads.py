@@ -46,7 +46,7 @@ def read_inside(functions: Iterable[FunctionSpec]) -> dict[str, set[str]]:
 
 def sources(model: Model) -> dict[str, set[str]]:
     """What every equation reads, and what is carried from step to step is made of."""
-    inside = read_inside(model.spec.functions)
+    inside = read_inside(model.functions)
     handed_on = {c.name: {c.source, *read_by(c.start.formula, inside)} for c in model.carried}
     return {**{e.name: read_by(e.formula, inside) for e in model.equations}, **handed_on}
 
@@ -178,16 +178,15 @@ def evaluation_reads(model: Model) -> set[str]:
 def _behind(model: Model, result: Node | None) -> set[str]:
     if result is None:
         return set()
-    return reached(read_by(result, read_inside(model.spec.functions)), sources(model))
+    return reached(read_by(result, read_inside(model.functions)), sources(model))
 
 
 def loss_learns_from(model: Model) -> set[str]:
     """All that the loss is computed from but what stands in stop_gradient."""
-    functions = tuple(replace(f, formula=_without_stopped(f.formula)) for f in model.spec.functions)
+    functions = tuple(replace(f, formula=_without_stopped(f.formula)) for f in model.functions)
     equations = tuple(replace(e, formula=_without_stopped(e.formula)) for e in model.equations)
     loss = None if model.loss is None else _without_stopped(model.loss)
-    spec = replace(model.spec, functions=functions)
-    return loss_reads(replace(model, spec=spec, equations=equations, loss=loss))
+    return loss_reads(replace(model, functions=functions, equations=equations, loss=loss))
 
 
 def _without_stopped(formula: Node) -> Node:

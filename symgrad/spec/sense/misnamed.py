@@ -47,7 +47,7 @@ def _at(point: float, function: FunctionSpec, functions: dict[str, FunctionSpec]
 def predictions_of_their_target(model: Model) -> Iterator[SpecWarning]:
     """Losses that compare a target with what is computed from it."""
     targets, graph = {t.name for t in model.spec.targets}, sources(model)
-    inside = read_inside(model.spec.functions)
+    inside = read_inside(model.functions)
     for formula in formulas(model):
         for call in calls(formula):
             if call.function not in library.losses or len(call.arguments) < 2:
@@ -64,7 +64,7 @@ def predictions_of_their_target(model: Model) -> Iterator[SpecWarning]:
 def starts_of_targets(model: Model) -> Iterator[SpecWarning]:
     """Recurrences and solvers that begin with a target, of which nothing can be predicted then."""
     targets, graph = {t.name for t in model.spec.targets}, sources(model)
-    inside = read_inside(model.spec.functions)
+    inside = read_inside(model.functions)
     solved = {name: found.name for found in model.spec.solved for name in found.iterated}
     told: set[str] = set()
     for carried in () if model.spec.outputs else model.carried:

@@ -70,7 +70,7 @@ def _begun_with(model: Model) -> Iterator[SpecWarning]:
 
 
 def _tensors(model: Model) -> Iterator[SpecWarning]:
-    spec, graph, inside = model.spec, sources(model), read_inside(model.spec.functions)
+    spec, graph, inside = model.spec, sources(model), read_inside(model.functions)
     lost = loss_reads(model) | evaluation_reads(model)
     claims = set[str]().union(*(read_by(equation.formula, inside) for equation in model.manual))
     nexts = {found.equation for found in model.next_values}
