@@ -121,7 +121,7 @@ def test_ctrl_c_ends_after_the_epoch_and_a_lost_launcher_ends_all(tmp_path: Path
     launcher.send_signal(signal.SIGINT)
     _, errors = launcher.communicate(timeout=ENDS_WITHIN)
     assert launcher.returncode == 130
-    assert f"symgrad train --resume {run} goes on with it" in errors
+    assert f"symgrad train --resume {run} --ranks 2 goes on with it" in errors
     launcher = begun(tmp_path, "--resume", run, "--ranks", 2, "-q")
     before = epochs_kept(run)[-1]
     wait_until(lambda: epochs_kept(run)[-1] > before, 60, "another epoch")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,38 @@ def test_it_is_kept_as_often_as_the_spec_says(tmp_path: Path) -> None:
         quiet(spec, make_module(spec), out=tmp_path / name)
         found = sorted(file.stem for file in (tmp_path / name / "checkpoints").iterdir())
         assert found == [f"epoch-{epoch:07}" for epoch in kept], name
+
+
+def test_what_is_said_where_other_ranks_go_on(tmp_path: Path) -> None:
+    """The ranks that made the last epochs before are told, where there are some and others follow."""
+
+    def notes(folder: Path, spec: Any, module: ModuleType) -> str:
+        checkpoint, orders = newest(folder)
+        begun = (checkpoint, replace(orders, ranks=2))
+        return " ".join(resume(spec, module, folder, *begun, data=blobs(), progress=False).notes)
+
+    spec, module = stopped(tmp_path / "later")
+    said = "the epochs before were made by 2 ranks, those now by 1 rank: the last digits may differ"
+    assert said in notes(tmp_path / "later", spec, module)
+    found = notes(tmp_path / "later", spec, module)
+    assert "nothing was left" in found
+    assert "ranks" not in found
+    assert "ranks" not in notes(tmp_path / "at once", *stopped(tmp_path / "at once", epoch=0))
+
+
+def test_what_is_stopped_in_its_next_epoch_was_not_finished(tmp_path: Path) -> None:
+    spec, module = stopped(tmp_path)
+    plain = module.train_epoch
+
+    def interrupted(*_: Any, **__: Any) -> float:
+        raise KeyboardInterrupt
+
+    module.train_epoch = interrupted  # type: ignore[attr-defined]
+    run = go_on(spec, module, tmp_path)
+    assert run.stop_reason == "interrupted"
+    assert "nothing was left" not in str(run.notes)
+    module.train_epoch = plain  # type: ignore[attr-defined]
+    assert "nothing was left" not in str(go_on(spec, module, tmp_path).notes)
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path) -> None:

@@ -200,11 +200,15 @@ def resumed(comm: Any, folder: Path) -> None:
         if comm.Get_rank() < ranks:
             again = sg.train(module=module, resume=run, data=(X, T), epochs=6, progress=False, comm=on)
             (same if ranks == comm.Get_size() else near)(again, whole, f"{parts}, then {ranks}")
-            other = any("it was begun by" in note for note in again.notes)
-            assert other == (ranks != comm.Get_size())
+            count = "1 rank" if ranks == 1 else f"{ranks} ranks"
+            other = f"the epochs before were made by {parts}, those now by {count}: "
+            told = any(note.startswith(other) for note in again.notes)
+            assert told == (ranks != comm.Get_size()), again.notes
             files = {file.name for file in run.iterdir()} if comm.Get_rank() == 0 else {"checkpoint.npz"}
             assert "checkpoint.npz" in files
         comm.Barrier()
+        ended = sg.train(module=module, resume=run, data=(X, T), progress=False, comm=comm)
+        assert not any("made by" in note for note in ended.notes), ended.notes
 
 
 def main() -> None:

@@ -101,6 +101,11 @@ def check_in(rank: int) -> None:
         Path(place).with_name(f"rank-{rank}").touch()
 
 
+def is_launched() -> bool:
+    """Whether `--ranks` began this process, and not mpiexec by hand or nobody."""
+    return LAUNCHER in os.environ
+
+
 def is_abandoned() -> bool:
     """Whether the process that launched this rank has ended."""
     place = os.environ.get(LAUNCHER)

@@ -20,6 +20,7 @@ from symgrad.errors import (
     warn,
 )
 from symgrad.ranks.group_of_ranks import ALONE, RankGroup
+from symgrad.ranks.mpi_world import is_launched
 from symgrad.spec.reader import source_of
 from symgrad.spec.reading.derive_block import INPUT_GRADIENT
 from symgrad.training.borrowed_params import ParamsSource, borrow
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from symgrad.training.scores.metrics import Metrics
 
 NOTHING_LEFT = "it was finished: nothing was left to do; --epochs N, more than {}, goes on"
-OTHER_RANKS = "it was begun by {} ranks and went on by {}: the last digits may differ"
+OTHER_RANKS = "the epochs before were made by {}, those now by {}: the last digits may differ"
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
 LEFT = "{} stayed as in the data, as such numbers say which places of a row are there, or how much it counts"
 UNREACHED = (
@@ -281,11 +282,16 @@ def _gone_on(going_on: GoingOn | None, outcome: TrainingOutcome, ranks: RankGrou
     """What is to be said of a training that went on with another."""
     if going_on is None:
         return ()
-    others, made = going_on.orders.ranks, len(outcome.records)
-    return (
-        *((OTHER_RANKS.format(others, ranks.count),) if others != ranks.count else ()),
-        *((NOTHING_LEFT.format(made),) if made == len(going_on.reached.records) else ()),
-    )
+    others, before, made = going_on.orders.ranks, len(going_on.reached.records), len(outcome.records)
+    if made > before:
+        is_mixed = before and others != ranks.count
+        return (OTHER_RANKS.format(_ranks(others), _ranks(ranks.count)),) if is_mixed else ()
+    is_whole = outcome.defect is None and outcome.reason != "interrupted"
+    return (NOTHING_LEFT.format(made),) if is_whole else ()
+
+
+def _ranks(count: int) -> str:
+    return "1 rank" if count == 1 else f"{count} ranks"
 
 
 def _compile_first(trainer: Trainer, reached: Reached) -> None:
@@ -461,12 +467,17 @@ def _place(source: Any) -> str | None:
 def _written(folder: Path, keeper: Keeper, reached: Reached, run: Run) -> Run:
     """The run with the files that it wrote."""
     if run.stop_reason in ("interrupted", "callback failed"):
-        run = replace(run, notes=(*run.notes, f"symgrad train --resume {folder} goes on with it"))
+        run = replace(run, notes=(*run.notes, f"{_resuming(folder, keeper.orders.ranks)} goes on with it"))
     try:
         keeper.finish(reached)
         return write_run(folder, run)
     except DataError as error:
         raise RunNotWrittenError(error, run) from error
+
+
+def _resuming(folder: Path, ranks: int) -> str:
+    """The command that goes on with a run, by as many ranks where `--ranks` began them."""
+    return f"symgrad train --resume {folder}{f' --ranks {ranks}' if is_launched() else ''}"
 
 
 def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
