@@ -253,10 +253,12 @@ def test_what_no_spec_can_have_together_is_a_row(place: Path, tmp_path: Path, im
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metric": "held_out_acuracy"}, "scikit-learn has no metric 'acuracy'; did you mean 'accuracy'"),
+        ({"metric": "held_out_acuracy"}, "metric: 'held_out_acuracy' is not measured"),
         ({"metric": "held_out_accuracy"}, "'held_out_accuracy' is not measured when tiny is trained"),
-        ({"metric": "held_out_los"}, "scikit-learn has no metric 'los'"),
-        ({"metric": "held_out_f2_blanced"}, "scikit-learn has no metric 'f2_blanced'"),
+        ({"metric": "held_out_los"}, "trained; did you mean 'held_out_loss'"),
+        ({"metric": "held_out_f2"}, "metric: .*; did you mean 'held_out_(f1|r2)'"),
+        ({"metric": "held_out_max_error"}, "trained; did you mean 'held_out_neg_max_error'"),
+        ({"metric": "held_out_f1_makro"}, "trained; did you mean 'held_out_f1_macro'"),
         ({"metric": "training_los"}, "did you mean 'training_loss'"),
         ({"metric": "loss"}, "'loss' is not measured"),
         ({"metric": "trained_epochs"}, "say --minimize or --maximize"),

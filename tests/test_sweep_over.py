@@ -154,6 +154,11 @@ def test_too_many_values_are_counted_before_one_is_read(monkeypatch: pytest.Monk
         ({"optimizer.rate": [1], "train.optimizer.hyper.rate": [2]}, "this is 'optimizer.rate' again"),
         ({"seeds": [1]}, "seeds: no spec has an entry 'seeds'; did you mean 'seed'?"),
         ({"": [1]}, "no spec has an entry ''"),
+        ({"learning_rate": [1]}, "'learning_rate'; did you mean 'optimizer.learning_rate'?"),
+        ({"lr": [1]}, "'lr'; did you mean 'optimizer.learning_rate'?"),
+        ({"eps": [1]}, "'eps'; did you mean 'optimizer.eps'?"),
+        ({"gamma": [1]}, "'gamma'; did you mean 'schedule.gamma'?"),
+        ({"units": [1]}, "'units'; say of which layer, as in layers.0.units, or equations.NAME.units"),
     ],
 )
 def test_what_is_no_sweep_is_refused(over: Any, message: str) -> None:

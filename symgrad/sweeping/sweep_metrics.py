@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from symgrad.errors import ModuleError, SpecError, did_you_mean
 from symgrad.spec.expand import expand
 from symgrad.training.records.history import finite
-from symgrad.training.scores.scorers import scorers
+from symgrad.training.scores.scorers import scorer_names
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec
@@ -109,11 +109,14 @@ def _demand_score(spec: Spec, name: str, known: tuple[str, ...]) -> None:
     near = did_you_mean(name, known)
     if is_score:
         try:
-            scorers([own])
-        except ModuleError as error:
-            if error.at is not None or not near:  # not as it is missing
+            scores = scorer_names([own])
+        except ModuleError:
+            if not near:
                 raise
         else:
-            return
+            if own in scores:
+                return
+            others = (f"{HELD_OUT}{score}" for score in scores if score not in _DIRECTION)
+            near = did_you_mean(name, (*known, *others))
     remedy = near or f"expected {', '.join(known)}, or {HELD_OUT}NAME for a score of scikit-learn's"
     raise SpecError(f"'{name}' is not measured when {spec.name} is trained", at="metric", remedy=remedy)

@@ -72,8 +72,24 @@ def full_path(path: str) -> str:
     if first in TrainBlock.model_fields:
         return f"train.{path}"
     known = (*SpecBlock.model_fields, *TrainBlock.model_fields)
-    remedy = meant(first, known, f"expected {', '.join(known)}")
+    remedy = _place_of_argument(first) or meant(first, known, f"expected {', '.join(known)}")
     raise SpecError(f"no spec has an entry '{shorten(first)}'", at=path, remedy=remedy)
+
+
+def _place_of_argument(name: str) -> str:
+    """Where an argument that is named without its call stands, if calls of the library take it."""
+    ours = HYPER_PARAMETERS.get(name, name)
+    for key, entries in _LIBRARIES.items():
+        if any(ours in _arguments(entry.signature) for entry in entries.values()):
+            return f"did you mean '{key[-1]}.{ours}'?"
+    if any(name in _arguments(entry.signature)[1:] for entry in library.layers.values()):
+        return f"say of which layer, as in layers.0.{name}, or equations.NAME.{name}"
+    return ""
+
+
+def _arguments(signature: Signature) -> tuple[str, ...]:
+    """The names of all arguments in their order."""
+    return (*signature.arguments, *(name for name, _ in signature.defaults))
 
 
 def with_entries(spec: Spec, entries: Mapping[str, Scalar]) -> Spec:
@@ -182,7 +198,7 @@ class _Scope(NamedTuple):
         signature = self.signature(call.function)
         if signature is None:
             return tuple(name for name, _ in call.keywords)
-        known = (*signature.arguments, *(name for name, _ in signature.defaults))
+        known = _arguments(signature)
         return known[1:] if outermost and self.is_layer else known
 
 

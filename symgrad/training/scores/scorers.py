@@ -62,18 +62,26 @@ def scorers(names: Sequence[str]) -> dict[str, Scorer]:
     """
     if not names:
         return {}
-    try:
-        from sklearn.metrics import get_scorer, get_scorer_names
-    except ModuleNotFoundError:
-        problem = f"scikit-learn is missing, which measures {', '.join(names)}"
-        raise ModuleError(problem, remedy=how_to_install("sklearn")) from None
-    known = get_scorer_names()
+    known = scorer_names(names)
+    from sklearn.metrics import get_scorer
+
     for name in names:
         if name not in known:
             higher = f"write neg_{name}, as higher scores are better" if f"neg_{name}" in known else ""
             remedy = higher or did_you_mean(name, known) or f"one of {', '.join(known)}"
             raise ModuleError(f"scikit-learn has no metric '{name}'", at=name, remedy=remedy)
     return {name: get_scorer(name) for name in names}
+
+
+def scorer_names(asked: Sequence[str]) -> Sequence[str]:
+    """The names of all scores, of which some are asked for. Raises ModuleError: scikit-learn is missing."""
+    try:
+        from sklearn.metrics import get_scorer_names
+    except ModuleNotFoundError:
+        problem = f"scikit-learn is missing, which measures {', '.join(asked)}"
+        raise ModuleError(problem, remedy=how_to_install("sklearn")) from None
+    found: list[str] = get_scorer_names()
+    return found
 
 
 def named_scores(
