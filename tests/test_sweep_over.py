@@ -273,6 +273,16 @@ def test_a_path_that_leads_nowhere_says_what_there_is(
     assert message in str(caught.value)
 
 
+def test_a_tensor_is_no_number_of_units_of_a_layer_in_a_chain() -> None:
+    """Where it stands first it is no x that the layer was given too much."""
+    found = with_entries(sg.read(CHAIN), {"layers.3.units": "x"})
+    with pytest.raises(SpecError, match="'units' must be a whole number from 1"):
+        expand(found)
+    named = sg.read({**CHAIN, "axes": {"K": 3}, "layers": [*CHAIN["layers"][:3], "dense(K)"]})
+    again = with_entries(named, {"layers.3.units": "K"})
+    assert [p.axes for p in expand(again).parameters] == [p.axes for p in expand(named).parameters]
+
+
 @pytest.mark.parametrize(
     ("over", "message"),
     [
@@ -288,6 +298,7 @@ def test_a_path_that_leads_nowhere_says_what_there_is(
         ({"seed": "0.5"}, "seed is 0.5"),
         ({"optimizer": "adam,sdg"}, "optimizer=sdg: unknown optimiser 'sdg'; did you mean 'sgd'?"),
         ({"equations.h.units": "4,0"}, "'units'"),
+        ({"equations.h.units": "4,x"}, "units=x: 'units' must be a whole number from 1"),
         ({"equations.h": "x @"}, "equations.h"),
         ({"optimizer": "adam,sgd", "optimizer.momentum": "0.5"}, "adam has no argument 'momentum'"),
         ({"dtype": "float16"}, "float16"),

@@ -225,7 +225,11 @@ def _with_argument(text: str, names: Sequence[str], value: Scalar, scope: _Scope
             problem = f"{call.function} is given no '{names[0]}' whose '{shorten(names[1])}' could be another"
             raise SpecError(problem, at=scope.path, remedy=f"write it in the spec, {inner.said}")
         node = parse_formula(_with_argument(unparse(before), names[1:], value, inner), scope.at)
-    if is_positional:
+    if is_positional and position == 0 and isinstance(node, Name) and scope.is_layer and call is formula:
+        # A name that stands first in a layer of a chain is taken for the x that layers are called without.
+        first = dict(zip(known, (node, *call.arguments[1:]), strict=False))
+        changed = replace(call, arguments=(), keywords=(*first.items(), *call.keywords))
+    elif is_positional:
         changed = replace(call, arguments=(*call.arguments[:position], node, *call.arguments[position + 1 :]))
     else:
         changed = replace(call, keywords=tuple({**given, names[0]: node}.items()))

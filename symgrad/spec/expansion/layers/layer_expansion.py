@@ -50,7 +50,7 @@ from symgrad.spec.reads import indices_of
 from symgrad.spec.taken_names import names_taken, unused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from symgrad.errors import Position
     from symgrad.spec.library.layer_entries import Arguments
@@ -63,6 +63,7 @@ class LayerExpander:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        self.no_axes = _tensors(spec) - _axes(spec)
         self.known = known_layers(spec)
         self.chain = bool(spec.layers)
         self.declared = chain_equations(spec) if self.chain else spec.equations
@@ -283,7 +284,7 @@ class LayerExpander:
                 continue
             name = self._claim(parameter.name, owner, suffix)
             single = parameter.single_unless and not _flag(parameter.single_unless, values)
-            axes = () if single else tuple(_axis(size, values, at) for size in parameter.sizes)
+            axes = () if single else tuple(_axis(size, values, at, self.no_axes) for size in parameter.sizes)
             self.parameters.append(ParameterDecl(name, axes, resolve_init(values[parameter.init]), at))
             names[parameter.name] = Name(name, at)
             measured = self.parameters[-1].measured
@@ -296,7 +297,7 @@ class LayerExpander:
         """What the names of its states stand for: parameters of the model that no optimiser changes."""
         names = {state.name: Name(self._claim(state.name, owner, suffix), at) for state in form.states}
         for state in form.states:
-            axes = tuple(_axis(size, values, at) for size in state.sizes)
+            axes = tuple(_axis(size, values, at, self.no_axes) for size in state.sizes)
             start = InitSpec("constant", Number(Fraction(state.start), at))
             self.parameters.append(ParameterDecl(names[state.name].id, axes, start, at))
         return names
@@ -325,11 +326,11 @@ def _hiding(form: library.LayerForm, known: Arguments, at: Position) -> Iterator
             yield HidingTensor(tensor.id, None if most is None else stated(most, known, at), at)
 
 
-def _axis(size: Node, values: Arguments, at: Position) -> ParameterAxis:
-    """An axis of a parameter: an argument, or a formula of sizes."""
+def _axis(size: Node, values: Arguments, at: Position, no_axes: Collection[str]) -> ParameterAxis:
+    """An axis of a parameter: an argument, or a formula of sizes. Tensors are `no_axes`."""
     value = stated(size, values, at)
     match value:
-        case Name(name):
+        case Name(name) if name not in no_axes:
             return name
         case Number(number) if number.denominator == 1 and 1 <= number <= MAX_UNITS:
             return int(number)
@@ -342,6 +343,17 @@ def _axis(size: Node, values: Arguments, at: Position) -> ParameterAxis:
         at=place,
         remedy=f"write {argument}=32, for example",
     )
+
+
+def _tensors(spec: Spec) -> set[str]:
+    data = {tensor.name for tensor in (*spec.inputs, *spec.targets)}
+    made = {equation.name for equation in spec.equations} | {constant.name for constant in spec.constants}
+    return data | made | {parameter.name for parameter in spec.parameters}
+
+
+def _axes(spec: Spec) -> set[str]:
+    declared = [*(t.axes for t in (*spec.inputs, *spec.targets)), *(p.axes for p in spec.parameters)]
+    return {name for name, _ in spec.axes} | {a for axes in declared for a in axes if isinstance(a, str)}
 
 
 def _check_tensors(entry: library.Layer, operands: Arguments) -> None:
