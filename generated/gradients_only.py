@@ -1558,7 +1558,7 @@ def _fitted_epoch(
 ) -> tuple[float, bool, Any]:
     """An epoch in place, in pieces: its mean loss per row, whether training ends, `hyper` from here on."""
     (params, state), (batch_size, size, rows), (every, call) = trained, batches, told
-    steps, total, count = -(-rows // size), 0.0, 0
+    steps, mean, count = -(-rows // size), 0.0, 0
     before = setting["epoch"] * steps
     for first, last in _pieces(before, steps, every):
         part, weight = order, 1
@@ -1569,13 +1569,14 @@ def _fitted_epoch(
         value = train_epoch(params, state, *data, batch_size=batch_size, order=part, **how)
         if not (np.isfinite(value) and np.isfinite(flatten(params)).all()):
             raise FloatingPointError(_what_broke(start, data, _batches(part, size, rows), how))
-        total, count = total + value * weight, count + weight
+        count += weight
+        mean = mean * ((count - weight) / count) + value * (weight / count)
         if call is not None and (before + last) % every == 0:
             copied = _copy_of_params(params)
             stops, hyper = _answered("after_steps", call(before + last, value, copied), hyper)
             if stops:
-                return total / count, True, hyper
-    return total / count, False, hyper
+                return mean, True, hyper
+    return mean, False, hyper
 
 
 def _batches(order: np.ndarray | None, size: int, rows: int) -> list[Any]:

@@ -362,8 +362,8 @@ def _epoch(theta, grad, state, epoch, hyper, x, t, order, batch_size, rows, work
         value = _step(theta, grad, state, epoch, hyper, view(rows[0], 0, (2, batch)), view(rows[1], 0, (1, batch)), work, batch)
         if not np.isfinite(value):
             return float(value)
-        total += value * batch
-    return total / order.shape[0]
+        total += value * (batch / order.shape[0])
+    return total
 
 
 def _share_of_step(theta, grad, step, before, x, t, order, start, batch, rows, work):
@@ -1939,8 +1939,8 @@ def _shared_steps(
         if not np.isfinite(value):
             return value
         stretch.make_step(grad, [scale / sum(weights) for scale in scales], setting)
-        total += value * len(batch)
-    return total / len(order)
+        total += value * (len(batch) / len(order))
+    return total
 
 
 def _own_share(
@@ -2263,7 +2263,7 @@ def _fitted_epoch(
 ) -> tuple[float, bool, Any]:
     """An epoch in place, in pieces: its mean loss per row, whether training ends, `hyper` from here on."""
     (params, state), (batch_size, size, rows), (every, call) = trained, batches, told
-    steps, total, count = -(-rows // size), 0.0, 0
+    steps, mean, count = -(-rows // size), 0.0, 0
     before = setting["epoch"] * steps
     for first, last in _pieces(before, steps, every):
         part, weight = order, 1
@@ -2274,13 +2274,14 @@ def _fitted_epoch(
         value = train_epoch(params, state, *data, batch_size=batch_size, order=part, **how)
         if not (np.isfinite(value) and np.isfinite(flatten(params)).all()):
             raise FloatingPointError(_what_broke(start, data, _batches(part, size, rows), how))
-        total, count = total + value * weight, count + weight
+        count += weight
+        mean = mean * ((count - weight) / count) + value * (weight / count)
         if call is not None and (before + last) % every == 0:
             copied = _copy_of_params(params)
             stops, hyper = _answered("after_steps", call(before + last, value, copied), hyper)
             if stops:
-                return total / count, True, hyper
-    return total / count, False, hyper
+                return mean, True, hyper
+    return mean, False, hyper
 
 
 def _batches(order: np.ndarray | None, size: int, rows: int) -> list[Any]:

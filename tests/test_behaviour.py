@@ -81,6 +81,24 @@ def test_an_infinite_row_is_missed_without_parameters_too(tmp_path: Path) -> Non
     assert "x with inf at entry 0 is not refused" in observed(module, "epochs", case)
 
 
+SUM = {
+    "dtype": "float64",
+    "inputs": {"x": ["n"]},
+    "parameters": {"w": {"axes": [], "init": 1.0}},
+    "equations": {"y": "w*x"},
+    "loss": "sum(y)",
+    "train": {"optimizer": "sgd(learning_rate=0.1)", "clip_norm": 1.0},
+}
+
+
+def test_a_loss_that_is_just_held_is_the_loss_of_its_epoch(tmp_path: Path) -> None:
+    module, case = bench(SUM, tmp_path)
+    case = case._replace(vector=np.ones(1))
+    assert observed(module, "epochs", case) == ""
+    module, _ = bench(SUM, tmp_path, "value * (n / order.shape[0])", "value * n / order.shape[0]")
+    assert "with rows of x at 1.3e+308 is not train_step's step" in observed(module, "epochs", case)
+
+
 def test_a_module_judges_itself_where_parameters_must_be_positive(tmp_path: Path) -> None:
     spec = {
         "dtype": "float64",
@@ -215,14 +233,14 @@ FAULTS = {
     ),
     "fit goes on where after_steps says stop": (
         "fit",
-        "return total / count, True, hyper",
+        "return mean, True, hyper",
         "pass",
         "fit that after_steps ends after step 1",
     ),
     "fit tells another loss of an epoch that after_steps ends": (
         "fit",
-        "return total / count, True, hyper",
-        "return total * count, True, hyper",
+        "return mean, True, hyper",
+        "return mean * count, True, hyper",
         "ends after step 1 tells other losses",
     ),
     "a checkpoint of another network is taken": (

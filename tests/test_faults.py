@@ -70,7 +70,7 @@ OF_ROWS: Faults = {
     "a step counter that stands": ("step[0] += 1", "step[0] = 1", {"update"}, ""),
     "a missing last batch": ("range(0, order.shape[0], batch_size)", SHORT, {"train_epoch"}, ""),
     "an order that is ignored": ("order[start + k] * width", "(start + k) * width", {"train_epoch"}, ""),
-    "a sum over batches": ("return total / order.shape[0]", "return total", {"train_epoch"}, ""),
+    "a sum over batches": ("value * (batch / order.shape[0])", "value * batch", {"train_epoch"}, ""),
     "a loss with another mean": ("real(4) * real(batch)", "real(batch)", {"loss"}, ""),
     "another activation": ("A1[n, i] = tanh(Z1)", "A1[n, i] = np.sin(Z1)", {"forward"}, ""),
 }

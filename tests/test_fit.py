@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from building import interpreted, written
 from module_use import LINE, line_data
+from thread_ranks import on_ranks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,3 +165,33 @@ def test_after_epoch_sees_epochs_changes_numbers_and_ends_training(tmp_path: Pat
         module.fit(*line_data(), after_epoch=lambda *_: 0.5)
     with pytest.raises(ValueError, match="hyper: there is no 'lr'"):
         module.fit(*line_data(), after_epoch=lambda *_: {"lr": 0.5})
+
+
+def test_losses_that_are_just_held_have_a_mean(tmp_path: Path) -> None:
+    """Each step of one row at 1.3e308 takes 0.1 of the weight: losses of 1, 0.9 and 0.8 times that."""
+    module = interpreted(
+        written(
+            {
+                "dtype": "float64",
+                "inputs": {"x": ["n"]},
+                "parameters": {"w": {"axes": [], "init": 1.0}},
+                "equations": {"y": "w*x"},
+                "loss": "sum(y)",
+                "train": {"optimizer": "sgd(learning_rate=0.1)", "clip_norm": 1.0},
+            },
+            tmp_path,
+        )
+    )
+    rows, told = np.full(3, 1.3e308), []
+    for pieces in ({}, {"after_steps": (1, lambda *now: told.append(now[1]))}):
+        with np.errstate(over="ignore"):  # a square in the norm, which is then computed again
+            _, history = module.fit(rows, epochs=1, batch_size=1, **pieces)
+        np.testing.assert_allclose(history, [0.9 * 1.3e308], rtol=1e-12)
+    np.testing.assert_allclose(told, [1.3e308, 0.9 * 1.3e308, 0.8 * 1.3e308], rtol=1e-12)
+
+    def shared(comm: Any) -> float:
+        params = module.init_params()
+        with np.errstate(over="ignore"):
+            return float(module.train_epoch(params, module.init_state(params), rows, batch_size=1, comm=comm))
+
+    np.testing.assert_allclose(on_ranks(2, shared), 0.9 * 1.3e308, rtol=1e-12)

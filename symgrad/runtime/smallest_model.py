@@ -230,8 +230,8 @@ def _epoch(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any, *given: An
         value = _step(theta, grad, state, epoch, hyper, rows[0][:n], rows[1][:n], work, n)
         if not np.isfinite(value):
             return float(value)
-        total += value * n
-    return float(total / order.shape[0])
+        total += value * (n / order.shape[0])
+    return float(total)
 
 
 def _gather(array: Any, order: Any, start: int, count: int, width: int, rows: Any) -> float:

@@ -133,8 +133,8 @@ def _shared_steps(
         if not np.isfinite(value):
             return value
         stretch.make_step(grad, [scale / sum(weights) for scale in scales], setting)
-        total += value * len(batch)
-    return total / len(order)
+        total += value * (len(batch) / len(order))
+    return total
 
 
 def _own_share(

@@ -145,16 +145,17 @@ class EpochSteps:
             np.arange(self.training.rows) if order is None else order,
             {**self._setting(epoch, others), **self.ranks.shared},
         )
-        total, rows = 0.0, 0
+        mean, rows = 0.0, 0
         for step in range(steps[0], steps[1] + 1):
             batch = self.batch(every[self.rows(epoch, step, step)], step)
             loss = float(
                 self.module.train_epoch(params, state, *batch.arrays, batch_size=batch.rows, **setting)
             )
-            total, rows = total + loss * batch.rows, rows + batch.rows
+            rows += batch.rows
+            mean = mean * ((rows - batch.rows) / rows) + loss * (batch.rows / rows)
             if not np.isfinite(loss):
                 break
-        return total / rows, rows
+        return mean, rows
 
     def compile(self, params: Any, state: Any) -> None:
         """Make a first step that nobody keeps, as each rank will: what it runs is compiled then."""

@@ -214,7 +214,7 @@ class Trainer:
     def _made(self, epoch: int) -> Made:
         """Make the steps of an epoch, and ask the callback of steps. Raises as above."""
         order = self.steps.order(epoch)
-        total, rows, seconds, last = 0.0, 0, 0.0, 0
+        mean, rows, seconds, last = 0.0, 0, 0.0, 0
         others, hyper = self.others, self.numbers
         for first, last in self.steps.pieces(epoch):
             others, hyper = self.others, self.numbers
@@ -223,14 +223,12 @@ class Trainer:
             seconds += time.perf_counter() - start
             if not (math.isfinite(loss) and self.steps.is_finite(self.params)):
                 raise self._broken(loss)
-            if count == self.parts.training.rows:
-                total, rows = loss, 1
-            else:
-                total, rows = total + loss * count, rows + count
+            rows += count
+            mean = mean * ((rows - count) / rows) + loss * (count / rows)
             self._tell(epoch, last, loss)
             if self.answer.stops:
                 break
-        return Made(total / rows, seconds, last, others, hyper)
+        return Made(mean, seconds, last, others, hyper)
 
     def _broken(self, loss: float) -> DivergenceError:
         last = self.states.whole(self.standing.last)

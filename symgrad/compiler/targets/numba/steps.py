@@ -217,12 +217,12 @@ def epoch(calls: Signatures) -> Driver:
         *batch,
         Assign(VALUE, step),
         When(Denied(is_finite(VALUE)), (Give((Applied("float", (VALUE,)),)),)),
-        Add(TOTAL, Multiplied((VALUE, rows))),
+        Add(TOTAL, Multiplied((VALUE, Divided(rows, ROWS)))),
     )
     whole = (
         Assign(TOTAL, Literal(0.0)),
         ForRange(START, ROWS, body, step=size),
-        Give((Divided(TOTAL, ROWS),)),
+        Give((TOTAL,)),
     )
     given = ["state", calls.setting, calls.data, "order", "batch_size", "rows", "work", *calls.other_extents]
     doc = "Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."

@@ -43,8 +43,8 @@ def _train_epoch_of_sets(
         value = _train_step_of_sets(params, state, batch, setting)
         if not math.isfinite(value):
             return value
-        total += value * len(chosen)
-    return total / len(numbers)
+        total += value * (len(chosen) / len(numbers))
+    return total
 
 
 def _is_one_piece(data: tuple[Any, ...]) -> bool:
