@@ -78,9 +78,10 @@ print("same", all(np.array_equal(x, y, equal_nan=True) for x, y in zip(found, ag
 with ThreadPoolExecutor(3) as pool:
     beside = list(pool.map(computed, cases))
 print("beside", all(map(is_right, cases, beside)), of_scipy() == blas)
+time.sleep(0.2)  # until the threads sleep with which NumPy found what is right
 start = time.process_time()
 time.sleep(0.5)
-print("sleeps", time.process_time() - start < 0.1, True)
+print("sleeps", time.process_time() - start < 0.02, True)
 if hasattr(os, "fork"):
     sys.stdout.flush()
     if not (child := os.fork()):
