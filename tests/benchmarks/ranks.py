@@ -18,14 +18,15 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 NETWORKS = {"784-256-10": (256,), "784-1000-1000-10": (1000, 1000)}
@@ -101,7 +102,7 @@ def symgrad_steps(network: str, batch: int, ranks: int) -> None:
         print(json.dumps({"times": times[2:], "worked": worked[2:], "waits": waits[2:], "loss": float(loss)}))
 
 
-def torch_steps(network: str, batch: int, rank: int, ranks: int, port: int) -> None:
+def torch_steps(network: str, batch: int, rank: int, ranks: int, address: str) -> None:
     """The same in PyTorch."""
     bound(rank)
     import torch
@@ -115,7 +116,7 @@ def torch_steps(network: str, batch: int, rank: int, ranks: int, port: int) -> N
         layers += [nn.Linear(before, after), *([nn.ReLU()] if number < len(sizes) - 2 else [])]
     model: Any = nn.Sequential(*layers)
     if ranks > 1:
-        distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=ranks)
+        distributed.init_process_group("gloo", f"tcp://{address}", rank=rank, world_size=ranks)
         model = nn.parallel.DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), RATE)
     x, t = data(batch)
@@ -130,79 +131,114 @@ def torch_steps(network: str, batch: int, rank: int, ranks: int, port: int) -> N
         optimizer.step()
         times.append(time.perf_counter() - start)
         worked.append(time.process_time() - busy)
-    if rank == 0:
-        print(json.dumps({"times": times[2:], "worked": worked[2:], "loss": float(loss)}))
+    mean = loss.detach() / ranks
     if ranks > 1:
+        distributed.all_reduce(mean)
         distributed.destroy_process_group()
+    if rank == 0:
+        print(json.dumps({"times": times[2:], "worked": worked[2:], "loss": float(mean)}))
 
 
-def job(peer: str, python: str, network: str, batch: int, ranks: int) -> dict[str, Any]:
-    """What the first rank of a job prints."""
-    from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
+@dataclass(frozen=True)
+class Place:
+    """Where ranks run: what begins a command on all of so many, and on one by hand, and where they meet.
 
-    environment = environment_of_ranks() | {"PYTHONPATH": str(ROOT)}
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        environment[name] = "1"
-    how = [
-        str(Path(__file__)),
-        "--work",
-        peer,
-        "--network",
-        network,
-        "--batch",
-        str(batch),
-        "--ranks",
-        str(ranks),
-    ]
-    if peer == "symgrad":
-        begin = [] if ranks == 1 else [mpiexec_here(), "-n", str(ranks)]
-        command = [*begin, sys.executable, *(["-m", "mpi4py"] if ranks > 1 else []), *how]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        return dict(json.loads(done.stdout))
+    `made_ready` is called before each job.
+    """
+
+    by_mpi: Callable[[int], list[str]]
+    by_hand: Callable[[int], list[str]]
+    address: Callable[[], str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    made_ready: Callable[[], None] = lambda: None
+
+
+def this_machine() -> Place:
+    """Ranks of one machine."""
+    from symgrad.ranks.mpi_world import mpiexec_here
+
+    return Place(lambda ranks: [mpiexec_here(), "-n", str(ranks)], lambda _: [], _free_address)
+
+
+def _free_address() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+class Job(NamedTuple):
+    """Steps of a network by a peer, over what its ranks exchange, and the rows of a batch that they share."""
+
+    network: str
+    peer: str
+    over: str
+    ranks: int
+    rows: int
+
+
+def done(job: Job, python: str, place: Place) -> dict[str, Any]:
+    """What the first rank of a job prints."""
+    from symgrad.ranks.mpi_world import environment_of_ranks
+
+    environment = environment_of_ranks() | {"PYTHONPATH": str(ROOT), **place.environment}
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = "1"
+    how = [__file__, "--work", job.peer, "--network", job.network]
+    how += ["--batch", str(job.rows), "--ranks", str(job.ranks)]
+    place.made_ready()
+    if job.peer == "symgrad":
+        begin = [] if job.ranks == 1 else place.by_mpi(job.ranks)
+        command = [*begin, sys.executable, *(["-m", "mpi4py"] if job.ranks > 1 else []), *how]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        return dict(json.loads(ran.stdout))
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    begin, how = [python, *how], ["--address", place.address()]
     each = [
-        subprocess.Popen([python, *how, "--rank", str(r), "--port", str(port)], env=environment, **pipes)
-        for r in range(ranks)
+        subprocess.Popen([*place.by_hand(n), *begin, "--rank", str(n), *how], env=environment, **pipes)
+        for n in range(job.ranks)
     ]
     said = [process.communicate() for process in each]
     assert all(process.returncode == 0 for process in each), said
     return dict(json.loads(said[0][0]))
 
 
-def jobs(with_torch: bool) -> Iterator[tuple[str, str, int, int]]:
-    """Peer, network, rows of a batch, ranks."""
-    for network in NETWORKS:
-        for peer in ("symgrad", *(["torch"] if with_torch else [])):
-            for batch, ranks in ((BATCH, 1), (BATCH, 2), (2 * BATCH, 2)):
-                yield peer, network, batch, ranks
+def jobs(networks: Sequence[str], peers: Sequence[str], places: Sequence[str], ranks: int) -> Iterator[Job]:
+    """Of each peer a process alone, ranks that share its batch, and ranks that have as many rows each."""
+    for network in networks:
+        for peer in peers:
+            yield Job(network, peer, "", 1, BATCH)
+            for place in places:
+                for rows in (BATCH, ranks * BATCH):
+                    yield Job(network, peer, place, ranks, rows)
 
 
-def compared(python: str | None, rounds: int) -> None:
-    found: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
+def compared(places: Mapping[str, Place], asked: Sequence[Job], python: str, rounds: int) -> None:
+    """Print the steps of all jobs, which take turns."""
+    found: dict[Job, list[dict[str, Any]]] = {}
     for number in range(rounds):
-        for asked in jobs(python is not None):
-            peer, network, batch, ranks = asked
-            found.setdefault(asked, []).append(job(peer, python or "", network, batch, ranks))
+        for job in asked:
+            found.setdefault(job, []).append(done(job, python, places.get(job.over) or this_machine()))
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
-    for network in NETWORKS:
-        losses = [one["loss"] for n in (1, 2) for one in found["symgrad", network, BATCH, n]]
-        assert max(losses) - min(losses) <= 1e-5 * max(losses), losses
-    print("| network | peer | ranks | rows | ms, least | median | waiting | ms worked | speed | by work |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for (peer, network, batch, ranks), each in found.items():
+    for alone in (job for job in asked if job.ranks == 1):
+        same = [each for job, each in found.items() if job[:2] == alone[:2] and job.rows == BATCH]
+        losses = [one["loss"] for each in same for one in each]
+        assert max(losses) - min(losses) <= 1e-5 * max(losses), (alone, losses)
+    print(
+        "| network | peer | over | ranks | rows | ms, least | median | waiting | worked | speed | by work |"
+    )
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for job, each in found.items():
         times, worked = middle(each, "times"), statistics.median(middle(each, "worked"))
-        alone = found[peer, network, BATCH, 1]
-        share = batch / BATCH
-        speed = share * min(middle(alone, "times")) / min(times)
-        by_work = share * statistics.median(middle(alone, "worked")) / worked
-        waits = [sum(one["waits"]) / sum(one["times"]) for one in each if "waits" in one and ranks > 1]
+        alone_each = found[Job(job.network, job.peer, "", 1, BATCH)]
+        share = job.rows / BATCH
+        speed = share * min(middle(alone_each, "times")) / min(times)
+        by_work = share * statistics.median(middle(alone_each, "worked")) / worked
+        waits = [sum(one["waits"]) / sum(one["times"]) for one in each if "waits" in one and job.ranks > 1]
         waiting = f"{min(waits):.0%}" if waits else ""
         print(
-            f"| {network} | {peer} | {ranks} | {batch} | {min(times):.1f} | {statistics.median(times):.1f} | "
-            f"{waiting} | {worked:.1f} | {speed:.2f} | {by_work:.2f} |"
+            f"| {job.network} | {job.peer} | {job.over} | {job.ranks} | {job.rows} | {min(times):.1f} | "
+            f"{statistics.median(times):.1f} | {waiting} | {worked:.1f} | {speed:.2f} | {by_work:.2f} |"
         )
 
 
@@ -215,17 +251,19 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--torch", help="an interpreter that has PyTorch")
     options.add_argument("--rounds", type=int, default=7)
-    for name in ("--work", "--network"):
+    for name in ("--work", "--network", "--address"):
         options.add_argument(name, help=argparse.SUPPRESS)
-    for name in ("--batch", "--ranks", "--rank", "--port"):
+    for name in ("--batch", "--ranks", "--rank"):
         options.add_argument(name, type=int, default=0, help=argparse.SUPPRESS)
     asked = options.parse_args()
     if asked.work == "symgrad":
         symgrad_steps(asked.network, asked.batch, asked.ranks)
     elif asked.work == "torch":
-        torch_steps(asked.network, asked.batch, asked.rank, asked.ranks, asked.port)
+        torch_steps(asked.network, asked.batch, asked.rank, asked.ranks, asked.address)
     else:
-        compared(asked.torch, asked.rounds)
+        peers = ("symgrad", "torch") if asked.torch else ("symgrad",)
+        places = {"memory": this_machine()}
+        compared(places, [*jobs(tuple(NETWORKS), peers, tuple(places), 2)], asked.torch or "", asked.rounds)
 
 
 if __name__ == "__main__":
