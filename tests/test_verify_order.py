@@ -143,6 +143,32 @@ def test_kinks_and_rounding_raise_no_false_alarm(equation, loss, tmp_path):
     assert found[0].verdict == "pass" or "max" in equation
 
 
+PAIRS = {
+    "ranked": ("x @ w + b", "softplus(-(y[n] - y[m])*(t[n] - t[m]))", 77),
+    "hinge": ("tanh(x @ w + b)", "relu(0.5 - (y[n] - y[m])*(t[n] - t[m]))", 81),
+    "gauss": ("x @ w + b", "exp(-(y[n] - y[m])**2)", 104),
+}
+"""With seeds at which the remainder of order 3 changes its sign next to one of the steps."""
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_remainder_that_changes_its_sign_close_by_a_step_raises_no_alarm(name, tmp_path):
+    y, pair, seed = PAIRS[name]
+    spec = {
+        "dtype": "float64",
+        "inputs": {"x": ["N", 3]},
+        "parameters": {"w": [3], "b": {"axes": []}},
+        "equations": {"y": y, "q[n,m]": pair},
+        "loss": "mean(q)",
+    }
+    if "t[" in pair:
+        spec["targets"] = {"t": ["N"]}
+    module = interpreted(written(spec, tmp_path))
+    assert verdict_on(spec, module, seed).verdict == "pass"
+    wrong = verdict_on(spec, module, seed, loss_and_grad=changed(0, scaled(1 + 1e-6)))
+    assert wrong.verdict == "fail"
+
+
 def test_a_loss_that_nothing_moves_is_no_evidence(tmp_path):
     found = judge(graph("0 * (x @ w)"), tmp_path)
     assert found.verdict == "no evidence"

@@ -7,7 +7,9 @@ no tolerance has to be chosen. A remainder that is lost in rounding says nothing
 
 Where an order is too low, the steps are looked at more closely before it counts: smaller ones are made, as
 long as remainders stand above rounding, which is measured (`reference`); and those that lead over a kink,
-where the spec takes another branch than at the point, are left out.
+where the spec takes another branch than at the point, are left out. Where it is too low still, the middle of
+three orders counts, of steps between these too: a right remainder that changes its sign is next to nothing
+close by, and a step there spoils its own order alone.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from statistics import median_low
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -28,7 +31,7 @@ from symgrad.verifier.report import Check
 from symgrad.verifier.trials.subject import FaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.sampling.samples import Sample
@@ -38,6 +41,9 @@ STEPS = tuple(2.0**-3 * 8.0**-k for k in range(7))
 """Relative to the size of what moves: from an eighth down to half a millionth."""
 
 _SMALLER = tuple(STEPS[-1] * 8.0**-k for k in range(1, 7))
+_BETWEEN = (0.5, 0.25)
+"""Parts of these steps, which lie between them."""
+
 TOLERANCE = 0.5
 """How much of the way from its order down to that of a wrong derivative a remainder may miss."""
 
@@ -243,12 +249,27 @@ def verdict_on(line: Line) -> OrderVerdict:
     verdict = OrderVerdict(line, _decays(STEPS, [r for _, r in found], floors), moves)
     if verdict.shortfall <= TOLERANCE:
         return verdict
-    steps = (*STEPS, *_SMALLER)
+    verdict = _looked_at_closely(verdict, 1.0)
+    if verdict.shortfall <= TOLERANCE:
+        return verdict
+    looks = (verdict, *(_looked_at_closely(verdict, part) for part in _BETWEEN))
+    return replace(verdict, decays=tuple(map(_middle, zip(*(look.decays for look in looks), strict=True))))
+
+
+def _looked_at_closely(verdict: OrderVerdict, part: float) -> OrderVerdict:
+    """The orders by a part of all steps, with smaller ones, as far as they lead over no kink."""
+    line, steps = verdict.line, [part * step for step in (*STEPS, *_SMALLER)]
     kept = [step for step, other in zip(steps, line.takes_other_branches(steps), strict=True) if not other]
     found = line.remainders(kept)
     floors = [line.measured_rounding(there) for there, _ in found]
     decays = _decays(kept, [r for _, r in found], floors)
     return replace(verdict, decays=decays, is_kinked=len(kept) < 2)
+
+
+def _middle(decays: Iterable[Decay | None]) -> Decay | None:
+    """That with the order in the middle, the lower one of two."""
+    told = {decay.order: decay for decay in decays if decay is not None}
+    return told[median_low(told)] if told else None
 
 
 def _decays(
