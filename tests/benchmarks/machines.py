@@ -104,7 +104,7 @@ class Machines:
         def by_mpi(ranks: int) -> list[str]:
             from symgrad.ranks.mpi_world import mpiexec_here
 
-            return [*by_hand(0), mpiexec_here(), "--host", hosts, "-n", str(ranks)]
+            return [*by_hand(0), mpiexec_here(), "--host", hosts, "--map-by", "node", "-n", str(ranks)]
 
         def by_hand(rank: int) -> list[str]:
             machine = f"{self.name}-{rank + 1}"
@@ -112,7 +112,8 @@ class Machines:
             return [*begun, f'hostname {machine}; exec "$@"', "sh"]
 
         environment = {"PRTE_MCA_plm_ssh_agent": self.agent, "GLOO_SOCKET_IFNAME": LINK}
-        return Place(by_mpi, by_hand, lambda: f"{NETWORK}.1:{PORT}", environment, partial(self.limit, rate))
+        ready = partial(self.limit, rate)
+        return Place(by_mpi, by_hand, lambda: f"{NETWORK}.1:{PORT}", len(self.numbers), environment, ready)
 
 
 def _shaped(rate: str) -> str:

@@ -77,6 +77,7 @@ def symgrad_steps(network: str, batch: int, ranks: int) -> None:
         comm = TimedComm(PatientComm(MPI.COMM_WORLD))
         shared = {"comm": comm}
     bound(comm.Get_rank() if comm else 0)
+    hosts = comm.allgather(socket.gethostname()) if comm else [socket.gethostname()]
     import symgrad as sg
 
     layers = [f"dense({units}, activation=relu)" for units in NETWORKS[network]]
@@ -99,7 +100,8 @@ def symgrad_steps(network: str, batch: int, ranks: int) -> None:
         worked.append(time.process_time() - busy)
         waits.append((comm.seconds if comm else 0.0) - before)
     if comm is None or comm.Get_rank() == 0:
-        print(json.dumps({"times": times[2:], "worked": worked[2:], "waits": waits[2:], "loss": float(loss)}))
+        found = {"times": times[2:], "worked": worked[2:], "waits": waits[2:], "loss": float(loss)}
+        print(json.dumps({**found, "hosts": hosts}))
 
 
 def torch_steps(network: str, batch: int, rank: int, ranks: int, address: str) -> None:
@@ -141,14 +143,14 @@ def torch_steps(network: str, batch: int, rank: int, ranks: int, address: str) -
 
 @dataclass(frozen=True)
 class Place:
-    """Where ranks run: what begins a command on all of so many, and on one by hand, and where they meet.
-
-    `made_ready` is called before each job.
+    """Where ranks run: what begins a command on all of so many, and on one by hand, where they meet, on how
+    many machines; `made_ready` is called before each job.
     """
 
     by_mpi: Callable[[int], list[str]]
     by_hand: Callable[[int], list[str]]
     address: Callable[[], str]
+    machines: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     made_ready: Callable[[], None] = lambda: None
 
@@ -191,7 +193,9 @@ def done(job: Job, python: str, place: Place) -> dict[str, Any]:
         command = [*begin, sys.executable, *(["-m", "mpi4py"] if job.ranks > 1 else []), *how]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
-        return dict(json.loads(ran.stdout))
+        found = dict(json.loads(ran.stdout))
+        assert len(set(found["hosts"])) == place.machines, found["hosts"]
+        return found
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     begin, how = [python, *how], ["--address", place.address()]
     each = [
