@@ -34,9 +34,11 @@ from thread_ranks import on_groups
 
 from symgrad.cli import main
 from symgrad.errors import DataError
+from symgrad.judgement.gate import emitted
 from symgrad.ranks.group_of_ranks import RankGroup
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.ranks.watched_ranks import missing
+from symgrad.spec.reader import read
 from symgrad.training.run_folder import run_folder
 
 if TYPE_CHECKING:
@@ -81,6 +83,12 @@ def test_the_command_trains_on_ranks_and_says_everything_once(tmp_path: Path) ->
     assert not (tmp_path / "refused").exists(), "nothing was written, judged or compiled for it"
     assert "remedy" not in errors
     assert "prterun" not in errors
+    module = tmp_path / "module.py"
+    module.write_text(emitted(read(spec)).text)
+    told, errors = said(tmp_path, spec, "--module", module, "--out", "refused", "--ranks", "2", status=2)
+    assert f"{spec.name}:6:14: ranks cannot share" in errors
+    assert "using" not in told, "a module that is given is asked before it is judged"
+    assert not (tmp_path / "refused").exists()
     _, errors = said(tmp_path, *how, "--ranks", "20000", status=2)
     assert "--ranks 20,000 on this machine" in errors
     assert "expected at most" in errors

@@ -140,8 +140,8 @@ def _train_or_resume(spec_file: Path | None, options: TrainOptions, ranks: RankG
 
 def _train_anew(spec_file: Path, options: TrainOptions, ranks: RankGroup) -> int:
     spec = ranks.together(lambda: _asked_for(spec_file, options))
-    if ranks.comm is not None and options.module is None:
-        ranks.told_by_first(lambda: demand_shared(spec))
+    if ranks.comm is not None:
+        ranks.told_by_first(lambda: demand_shared(spec, options.module))
     seed = spec.train.seed if options.seed is None else options.seed
     parts = prepared_parts(spec, options.data, None, seed, ranks)
     folder = options.out or Path("runs") / spec.name
@@ -183,8 +183,8 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions, ranks: Ran
         def prepare() -> Prepared | None:
             there = orders.module_path and Path(orders.module_path)
             file = options.module or (there if there and there.is_file() else None)
-            if ranks.comm is not None and file is None:
-                demand_shared(spec)
+            if ranks.comm is not None:
+                demand_shared(spec, file)
             file = file or write_module(spec, run, run / f"{spec.name}.py", options.identity)
             is_other = module_hash(api.load(file)) != orders.module_sha256
             return _unless_refused(_verdict(spec, file, options) if is_other else None, file, options)
