@@ -152,6 +152,30 @@ def test_what_is_stopped_in_its_next_epoch_was_not_finished(tmp_path: Path) -> N
     assert "nothing was left" not in str(go_on(spec, module, tmp_path).notes)
 
 
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        (StopSpec(tolerance=0.05), "converged"),
+        (StopSpec(tolerance=100.0, patience=3), "converged"),
+        (StopSpec(patience=1), "no progress"),
+        (StopSpec(time_limit=1e-9), "time limit"),
+    ],
+)
+def test_a_run_that_stopped_before_its_last_epoch_does_not_go_on_for_more(
+    tmp_path: Path, stop: StopSpec, reason: str
+) -> None:
+    spec = make_spec(epochs=200, checkpoint=EVERY, stop=stop)
+    module = make_module(spec)
+    run = quiet(spec, module, out=tmp_path)
+    for more in ({}, {"epochs": 300}):
+        again = go_on(spec, module, tmp_path, **more)
+        assert (run.stop_reason, again.stop_reason) == (reason, reason)
+        assert len(again.history.records) == len(run.history.records) < 200
+        [note] = [found for found in again.notes if "nothing was left to do" in found]
+        assert "it had stopped before: nothing was left to do, and more --epochs change nothing" in note
+        assert f"--params-from {tmp_path / 'checkpoint.npz'} begins anew" in note
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path) -> None:
     expected = facts(quiet(make_spec(epochs=6), make_module(make_spec())))
     spec, module = stopped(tmp_path, epoch=4)

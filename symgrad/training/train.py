@@ -32,7 +32,7 @@ from symgrad.training.epochs.epoch_steps import DIVERGED_REMEDY, EpochSteps
 from symgrad.training.epochs.loop import Trainer
 from symgrad.training.epochs.running_hyper import running_hyper
 from symgrad.training.epochs.snapshots import Reached, Snapshot, TrainingOutcome, averaged, beginning
-from symgrad.training.epochs.stopping import keeps_best
+from symgrad.training.epochs.stopping import STOPS, keeps_best
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
 from symgrad.training.finishing.finish import finished
 from symgrad.training.finishing.shared_outcome import shared_outcome
@@ -55,7 +55,7 @@ from symgrad.training.resuming import (
     module_hash,
     reached_by,
 )
-from symgrad.training.run import Run, RunNotWrittenError, TrainingDivergedError, write_run
+from symgrad.training.run import CHECKPOINT, Run, RunNotWrittenError, TrainingDivergedError, write_run
 from symgrad.training.run_folder import leave_module, run_folder
 from symgrad.training.scores.metrics import evaluate, score_name, scored_target
 from symgrad.training.scores.unreached import unreached
@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from symgrad.training.scores.metrics import Metrics
 
 NOTHING_LEFT = "it was finished: nothing was left to do; --epochs N, more than {}, goes on"
+STOPPED_BEFORE = "it had stopped before: nothing was left to do, and more --epochs change nothing"
+STOPPED_BEFORE += "; --params-from {} begins anew with what it learnt"
 OTHER_RANKS = "the epochs before were made by {}, those now by {}: the last digits may differ"
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
 LEFT = "{} stayed as in the data, as such numbers say which places of a row are there, or how much it counts"
@@ -282,12 +284,16 @@ def _gone_on(going_on: GoingOn | None, outcome: TrainingOutcome, ranks: RankGrou
     """What is to be said of a training that went on with another."""
     if going_on is None:
         return ()
-    others, before, made = going_on.orders.ranks, len(going_on.reached.records), len(outcome.records)
+    others, before = going_on.orders.ranks, len(going_on.reached.records)
+    made = sum(record.iteration is None for record in outcome.records)
     if made > before:
         is_mixed = before and others != ranks.count
         return (OTHER_RANKS.format(_ranks(others), _ranks(ranks.count)),) if is_mixed else ()
-    is_whole = outcome.defect is None and outcome.reason != "interrupted"
-    return (NOTHING_LEFT.format(made),) if is_whole else ()
+    if outcome.defect is not None or outcome.finish:
+        return ()
+    if outcome.reason in STOPS:
+        return (STOPPED_BEFORE.format(going_on.run / CHECKPOINT),)
+    return (NOTHING_LEFT.format(made),) if outcome.reason == "epochs" else ()
 
 
 def _ranks(count: int) -> str:

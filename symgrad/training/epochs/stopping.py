@@ -19,6 +19,8 @@ StopReason: TypeAlias = Literal[
     "interrupted",
     "diverged",
 ]
+STOPS: tuple[StopReason, ...] = ("converged", "no progress", "time limit")
+"""Why `stop` of a spec ends training, which stays so when it goes on."""
 
 
 @dataclass(frozen=True)
