@@ -125,14 +125,19 @@ def how_to_install(extra: str) -> str:
     return f'run python -m pip install ".[{extra}]" in your copy of symgrad'
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A remedy naming the known word nearest to `word`, or the empty string.
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known word nearest to `word`, or the empty string where none is as near as `cutoff`, of 1.
 
     The same but for capitals comes first, then exchanged letters.
     """
     known = list(known)
     alike = [name for name in known if name.casefold() == word.casefold()]
-    close = get_close_matches(word, known, n=3, cutoff=0.6)
+    close = get_close_matches(word, known, n=3, cutoff=cutoff)
     same_letters = [name for name in close if sorted(name) == sorted(word)]
-    found = [*alike, *same_letters, *close]
-    return f"did you mean '{found[0]}'?" if found else ""
+    return next(iter([*alike, *same_letters, *close]), "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A remedy naming the known word nearest to `word`, or the empty string."""
+    found = nearest(word, known)
+    return f"did you mean '{found}'?" if found else ""

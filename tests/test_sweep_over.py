@@ -158,6 +158,11 @@ def test_too_many_values_are_counted_before_one_is_read(monkeypatch: pytest.Monk
         ({"lr": [1]}, "'lr'; did you mean 'optimizer.learning_rate'?"),
         ({"eps": [1]}, "'eps'; did you mean 'optimizer.eps'?"),
         ({"gamma": [1]}, "'gamma'; did you mean 'schedule.gamma'?"),
+        ({"lerning_rate": [1]}, "'lerning_rate'; did you mean 'optimizer.learning_rate'?"),
+        ({"momentun": [1]}, "'momentun'; did you mean 'optimizer.momentum'?"),
+        ({"batch_sze": [1]}, "'batch_sze'; did you mean 'batch_size'?"),
+        ({"activaton": [1]}, "'activaton'; say of which layer, as in layers.0.activation"),
+        ({"betas": [1]}, "'betas'; expected a path through the spec, as optimizer.learning_rate"),
         ({"units": [1]}, "'units'; say of which layer, as in layers.0.units, or equations.NAME.units"),
     ],
 )

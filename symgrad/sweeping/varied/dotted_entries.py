@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from symgrad.errors import Position, SpecError
+from symgrad.errors import Position, SpecError, nearest
 from symgrad.spec import library
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.names import shorten
@@ -23,7 +23,7 @@ from symgrad.spec.reader import rewritten
 from symgrad.spec.reading.schema import CheckpointBlock, DataBlock, SpecBlock, StopBlock, TrainBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -57,6 +57,7 @@ _FORMULAS: Mapping[str, LibraryEntry] = {
     **library.initializers,
 }
 """What calls elsewhere may be of."""
+_PATHS = "expected a path through the spec, as optimizer.learning_rate, layers.0.units or seed"
 _CHAINS = ("layers", "residual", "concat")
 
 
@@ -72,7 +73,8 @@ def full_path(path: str) -> str:
     if first in TrainBlock.model_fields:
         return f"train.{path}"
     known = (*SpecBlock.model_fields, *TrainBlock.model_fields)
-    remedy = _place_of_argument(first) or meant(first, known, f"expected {', '.join(known)}")
+    remedy = _place_of_argument(first) or meant(first, known, "")
+    remedy = remedy or _place_of_argument(nearest(first, _all_arguments(), cutoff=0.75)) or _PATHS
     raise SpecError(f"no spec has an entry '{shorten(first)}'", at=path, remedy=remedy)
 
 
@@ -82,9 +84,23 @@ def _place_of_argument(name: str) -> str:
     for key, entries in _LIBRARIES.items():
         if any(ours in _arguments(entry.signature) for entry in entries.values()):
             return f"did you mean '{key[-1]}.{ours}'?"
-    if any(name in _arguments(entry.signature)[1:] for entry in library.layers.values()):
+    if any(name in _arguments_of_layer(entry) for entry in library.layers.values()):
         return f"say of which layer, as in layers.0.{name}, or equations.NAME.{name}"
     return ""
+
+
+def _all_arguments() -> Iterator[str]:
+    """The names of all arguments of which is known where they stand."""
+    for entries in _LIBRARIES.values():
+        for entry in entries.values():
+            yield from _arguments(entry.signature)
+    for layer in library.layers.values():
+        yield from _arguments_of_layer(layer)
+
+
+def _arguments_of_layer(layer: LibraryEntry) -> tuple[str, ...]:
+    """Without the x that it takes."""
+    return _arguments(layer.signature)[1:]
 
 
 def _arguments(signature: Signature) -> tuple[str, ...]:
