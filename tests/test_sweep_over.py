@@ -20,7 +20,7 @@ from symgrad.sweeping.varied import over_text
 from symgrad.sweeping.varied.dotted_entries import with_entries
 from symgrad.sweeping.varied.over_text import axes_of, over_of
 from symgrad.sweeping.varied.structures import Structures
-from symgrad.sweeping.varied.sweep_axes import ListedValues, ValueRange
+from symgrad.sweeping.varied.sweep_axes import ListedValues, ValueRange, short_names
 
 SPEC: dict[str, Any] = {
     "name": "varied",
@@ -189,6 +189,20 @@ def test_python_gives_values_as_they_are() -> None:
     }
     found = [axis.values for axis in axes_of(over) if isinstance(axis, ListedValues)]
     assert found == [(0, 1, 2), tuple(np.geomspace(1e-8, 1e-6, 3).tolist()), (True, False), (7,)]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        ("optimizer.learning_rate train.seed epochs", "learning_rate seed epochs"),
+        ("layers.3 inputs.x.1 train.seed", "layers.3 x.1 seed"),
+        ("layers.0.units layers.3.units seed", "layers.0.units layers.3.units seed"),
+        ("equations.f.init.std equations.g.init.std", "f.init.std g.init.std"),
+        ("units equations.h.units", "units h.units"),
+    ],
+)
+def test_a_column_is_named_by_what_tells_it(paths: str, names: str) -> None:
+    assert short_names([ListedValues(path, (1, 2)) for path in paths.split()]) == tuple(names.split())
 
 
 PLACES: list[tuple[dict[str, Any], dict[str, Any], str]] = [

@@ -11,7 +11,7 @@ import numpy as np
 from symgrad.sweeping.varied.dotted_entries import Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Values: TypeAlias = "Mapping[str, Scalar]"
 """A value for each path."""
@@ -89,9 +89,19 @@ def varied(axes: Sequence[SweepAxis]) -> tuple[SweepAxis, ...]:
 
 
 def short_names(axes: Sequence[SweepAxis]) -> tuple[str, ...]:
-    """The last part of each path, where no other ends so."""
-    ends = [axis.path.rpartition(".")[2] for axis in axes]
-    return tuple(end if ends.count(end) == 1 else axis.path for end, axis in zip(ends, axes, strict=True))
+    """The shortest end of each path that begins with a word, where no other path ends so."""
+    found = {axis.path: [*_ends(axis.path)] for axis in axes}
+    told = [{end for other in found if other != path for end in found[other]} for path in found]
+    return tuple(
+        next((end for end in ends if end not in others and not end[:1].isdecimal()), path)
+        for (path, ends), others in zip(found.items(), told, strict=True)
+    )
+
+
+def _ends(path: str) -> Iterator[str]:
+    """What a path ends with, from its last part to all of it."""
+    parts = path.split(".")
+    return (".".join(parts[first:]) for first in reversed(range(len(parts))))
 
 
 def rounded(value: float) -> float:
