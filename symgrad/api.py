@@ -863,8 +863,9 @@ def plan(
     """What a step of a spec would take on 1, 2, 4 ... `ranks` ranks: time, what part is sending, memory.
 
     Steps are timed here, of one process and of one on every core, of the spec's data or with `random` of
-    random rows; and so is what ranks of one machine send each other. Between machines like this one, of so
-    many ranks each (one a core where not said), lie `bandwidth` and `latency`. Ranks share a batch of the
+    random rows; and so is what ranks of one machine send each other, by its memory and by TCP as machines do.
+    Between machines like this one, of so many ranks each (one a core where not said), lie `bandwidth`, in
+    either direction, and `latency`, of a message on its way. Ranks share a batch of the
     spec's size, or of `batch` rows; `weak` gives each as many. Real steps of as many ranks of this machine as
     `measure` says are timed too.
 

@@ -48,7 +48,11 @@ def bench(spec: Path, as_json: bool, no_peers: bool, **options: Any) -> int:
 )
 @click.option("--bandwidth", metavar="RATE", default="10Gb", show_default=True, help="Between machines.")
 @click.option(
-    "--latency", metavar="TIME", default="20us", show_default=True, help="Of a message between them."
+    "--latency",
+    metavar="TIME",
+    default="20us",
+    show_default=True,
+    help="Of a message on its way between them.",
 )
 @click.option("--ranks-per-machine", type=click.IntRange(1), help="Ranks on each.  [its cores]")
 @click.option("--batch", type=click.IntRange(1), help="Rows in a step.  [the spec's]")

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from symgrad.errors import DataError
 from symgrad.ranks.mpi_world import environment_of_ranks, mpiexec_here
 from symgrad.runtime.array_archives import write_archive
 from symgrad.scaling.rank_probe import SHORT
-from symgrad.scaling.step_model import TimedMachine
+from symgrad.scaling.step_model import Tcp, TimedMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 
 
 _LEAST_SENT = 1 << 12
+_MESSAGES = 4
+"""In two exchanges, each of which ranks begin when all have come."""
+BY_TCP = {
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl": "self,tcp",
+    "OMPI_MCA_btl_tcp_if_include": "127.0.0.0/8",
+    "MPIR_CVAR_NOLOCAL": "1",
+}
+"""Lets ranks of one machine send each other what they send as ranks of several do: Open MPI's and MPICH's."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,9 @@ class RankProbe:
         """Leave the data where ranks find it."""
         write_archive(self.folder / "data.npz", dict(self.work.arrays))
 
-    def found(self, ranks: int, rows: Iterable[int]) -> dict[str, Any]:
+    def found(
+        self, ranks: int, rows: Iterable[int], environment: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Any]:
         """What they found of steps with so many rows each: seconds, memory, what sending takes.
 
         Raises:
@@ -61,7 +73,11 @@ class RankProbe:
         alone = [sys.executable, *probe[3:]]
         command = alone if ranks == 1 else [mpiexec_here(), "-n", str(ranks), *probe]
         run = subprocess.run(  # noqa: S603  # our own
-            command, env=environment_of_ranks(), capture_output=True, text=True, check=False
+            command,
+            env={**environment_of_ranks(), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if run.returncode or not result.is_file():
             said = (run.stderr.strip() or run.stdout.strip() or "no reason given").splitlines()[-1]
@@ -79,6 +95,8 @@ def measured(
     side_by_side: Sequence[int],
     together: Mapping[int, int],
     progress: Callable[[str], None],
+    *,
+    is_one_of_many: bool,
 ) -> tuple[TimedMachine, dict[int, float]]:
     """The machine with so many processes at once, and seconds of real steps.
 
@@ -97,6 +115,10 @@ def measured(
         for ranks in (1, *side_by_side):
             progress(f"timing steps of {ranks} {'process' if ranks == 1 else 'processes side by side'}")
             found[ranks] = probe.found(ranks, _rows(work.batch, least_rows))
+        tcp = Tcp(0.0, 0.0)
+        if is_one_of_many:
+            progress("timing what it takes to send to other machines")
+            tcp = _tcp(probe.found(2, [], BY_TCP)["exchange"], probe.vector)
         for ranks, rows in together.items():
             progress(f"timing steps of {ranks} {'rank' if ranks == 1 else 'ranks'} once more")
             again = probe.found(ranks, [rows])
@@ -108,6 +130,7 @@ def measured(
             ranks: _by_rows(each["steps"], ranks, sending.get(ranks, 0.0)) for ranks, each in found.items()
         },
         bandwidth={ranks: 2 * probe.vector * (ranks - 1) / sending[ranks] for ranks in side_by_side},
+        tcp=tcp,
         memory=_by_rows(found[max(found)]["memory"], max(found)),
     )
     return machine, real
@@ -122,6 +145,11 @@ def _rows(batch: int, least: int) -> list[int]:
 def _by_rows(found: Mapping[str, float], ranks: int, part: float = 0.0) -> dict[int, float]:
     """What was found by the rows of each rank, without a part of it; at least half is left."""
     return {int(rows) // ranks: max(value - part, value / 2) for rows, value in found.items()}
+
+
+def _tcp(exchange: Mapping[str, float], vector: int) -> Tcp:
+    """What sending takes: two exchanges between two ranks, of which each sends and takes half of a vector."""
+    return Tcp(exchange[str(SHORT)] / _MESSAGES, _sending(exchange, vector) / vector)
 
 
 def _sending(exchange: Mapping[str, float], vector: int) -> float:

@@ -64,7 +64,8 @@ def plan_ranks(
     least = rows if is_weak else math.ceil(rows / counts[-1])
     side_by_side = sorted({max(cores, 2), max(on_each, 2)})
     together = {count: rows if is_weak else math.ceil(rows / count) for count in sorted(measure)}
-    machine, real = measured(work, least, side_by_side, together, progress)
+    has_more = counts[-1] > on_each
+    machine, real = measured(work, least, side_by_side, together, progress, is_one_of_many=has_more)
     return ScalingPlan(
         name=spec.name,
         batch=work.batch or 1,

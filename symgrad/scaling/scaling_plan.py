@@ -88,7 +88,8 @@ class ScalingPlan(Displayed):
 
     def _between(self) -> str:
         rate, latency = f"{amount(self.network.bandwidth)}B/s", duration(self.network.latency)
-        return f"{self.ranks_per_machine} ranks on each such machine, {rate} and {latency} between them"
+        here = "1 rank" if self.ranks_per_machine == 1 else f"{self.ranks_per_machine} ranks"
+        return f"{here} on each such machine, {rate} and {latency} between them"
 
     def _rows(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -5,6 +5,7 @@ one stretch of all gradients (all-to-all), makes the step there and hands to all
 (all-gather). All-gathers are also what each tells of its loss, and of sums over rows that rows read.
 Such exchanges cost what Thakur, Rabenseifner & Gropp (2005), "Optimization of collective communication
 operations in MPICH", say: long messages go one after the other, short ones in log2(ranks) rounds.
+Between machines messages go through TCP, which takes processors that compute; what that takes was timed here.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Link:
-    """What carries messages between machines: seconds for each, and bytes a second of each machine."""
+    """What lies between machines: seconds on the way of a message, bytes a second in either direction."""
 
     latency: float
     bandwidth: float
 
-    def seconds(self, ranks: int, moved: float) -> float:
-        """One exchange among so many ranks, which moves so many bytes in the busiest machine."""
-        if ranks == 1:
-            return 0.0
-        one_by_one = (ranks - 1) * self.latency + moved / self.bandwidth
-        rounds = math.ceil(math.log2(ranks))
-        return min(one_by_one, rounds * self.latency + moved * rounds / 2 / self.bandwidth)
+
+@dataclass(frozen=True)
+class Tcp:
+    """What it takes of a machine to send through TCP: seconds of a message, and of each byte of a rank's core
+    that sends it and takes one.
+    """
+
+    message: float
+    byte: float
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class TimedMachine:
     """This machine, as it was measured with one spec.
 
     `side_by_side` has, by the number of ranks, the seconds of a step by the rows that each has, without what
-    takes longer where more bytes are sent; `bandwidth` the bytes a second that as many send each other.
+    takes longer where more bytes are sent; `bandwidth` the bytes a second that as many send each other, and
+    `tcp` what it takes to send them to other machines.
     `memory` is the bytes of a process by its rows, beside all data; `plain` a step of one process that shares
     nothing.
     """
@@ -48,6 +52,7 @@ class TimedMachine:
     plain: float
     side_by_side: Mapping[int, Mapping[int, float]]
     bandwidth: Mapping[int, float]
+    tcp: Tcp
     memory: Mapping[int, float]
 
     def computing(self, rows: float, ranks: int) -> float:
@@ -74,6 +79,39 @@ class Cluster:
 
     ranks_per_machine: int
     network: Link
+
+
+@dataclass(frozen=True)
+class Between:
+    """So many ranks, so many `here` on each machine, and what they send each other between machines."""
+
+    ranks: int
+    here: int
+    tcp: Tcp
+    network: Link
+
+    @property
+    def meeting(self) -> float:
+        """Seconds until all know that all have come."""
+        return self._rounds * self._message
+
+    def exchange(self, moved: float) -> float:
+        """Seconds of an exchange in which each rank sends so many bytes to other machines, and takes as many.
+
+        A core copies while what it copied before is under way. In each round a rank hands on half of all.
+        """
+        carried = max(moved * self.here / self.network.bandwidth, moved * self.tcp.byte)
+        one_by_one = (self.ranks - 1) * self._message + carried
+        handed_on = self._rounds * self.ranks / 2 / (self.ranks - 1)
+        return min(one_by_one, self.meeting + carried * handed_on)
+
+    @property
+    def _message(self) -> float:
+        return self.tcp.message + self.network.latency
+
+    @property
+    def _rounds(self) -> int:
+        return math.ceil(math.log2(self.ranks))
 
 
 @dataclass(frozen=True)
@@ -124,8 +162,9 @@ def predicted(
         return PredictedStep(1, 1, batch, batch, machine.plain, 0.0, memory)
     sending = 2 * machine.sending(here, vector * here * (here - 1) / ranks)
     if here < ranks:
-        sending += 2 * cluster.network.seconds(ranks, vector * here * (ranks - here) / ranks)
-        sending += sum(cluster.network.seconds(ranks, size * here * (ranks - here)) for size in told)
+        between = Between(ranks, here, machine.tcp, cluster.network)
+        sending += 2 * (between.meeting + between.exchange(vector * (ranks - here) / ranks))
+        sending += sum(between.exchange(size * (ranks - here)) for size in told)
     return PredictedStep(
         ranks=ranks,
         machines=math.ceil(ranks / here),
