@@ -392,3 +392,39 @@ def test_what_is_solved_for_is_told_where_it_stands(how: Any) -> None:
     ):
         sg.graph(spec, **how)
     assert any(node.name == "z" for node in sg.graph(spec).nodes)
+
+
+# Chance -----------------------------------------------------------------------------------------
+
+DRAWN = {
+    "inputs": {"x": ["batch", 4]},
+    "targets": {"t": ["batch"]},
+    "functions": {"noisy(a, s)": "training(a + s*normal(like=a), a)"},
+    "equations": {
+        "h": "dropout(tanh(dense(x, 3)), 0.25)",
+        "k": "noisy(h, 2)",
+        "u": "training(uniform(like=k), 1) + stochastic_depth(k)",
+        "y": "mean(u, axis=1)",
+    },
+    "loss": "mse(y, t)",
+}
+
+
+@pytest.mark.parametrize("detail", ["gates", "blocks"])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_what_draws_is_labelled_as_it_is_written(detail: Any, seed: int | None) -> None:
+    """Without the number of its stream, and in training by the name that a user knows."""
+    graph = sg.graph(sg.read(DRAWN), detail=detail, seed=seed)
+    text = f"{graph}{graph.dot()}{graph.mermaid()}"
+    assert "stream" not in text
+    assert not [n for n in graph.nodes if "_training(" in n.text or n.text.endswith("_training")]
+    found = {name: node.text for name, node in graph.node.items()}
+    dropout = "dropout" if detail == "gates" else "dropout(tanh(h_Z), 0.25)"
+    assert found["h"] == found["h_training"] == dropout
+    if detail == "gates":
+        assert "uniform of k_training" in str(graph)
+        assert "stochastic_depth of k_training" in str(graph)
+        assert "normal of h_training" in str(graph)
+    else:
+        assert found["k"] == "noisy(h, 2)"
+        assert found["u_training"] == "uniform(like=k_training) + stochastic_depth(k_training)"

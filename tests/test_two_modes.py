@@ -225,6 +225,22 @@ def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], said: str) -> 
         module_text(read({**spec_of({}), "equations": {"y": "tanh(x @ W) @ V"}, **changes}))
 
 
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [("f(x)", "in f called at"), ("g(x)", "in f called at"), ("dropout2d(x)", "dropout2d: sum over axis 2")],
+)
+def test_what_is_wrong_in_training_alone_is_said_of_what_was_written(formula: str, said: str) -> None:
+    spec = {
+        "inputs": {"x": ["batch", 4]},
+        "functions": {"f(a)": "training(a @ a, a)", "g(a)": "2 * f(a)"},
+        "equations": {"y": formula},
+        "loss": "mean(y)",
+    }
+    with pytest.raises(SpecError, match=said) as refused:
+        _ = stages_of(read(spec)).text
+    assert "_training" not in str(refused.value)
+
+
 def test_the_spec_of_a_model_is_the_one_that_was_read() -> None:
     """Whatever takes a spec may be given it: it is expanded again to the same, functions that draw too."""
     function = {"noisy(z)": "training(z + normal(like=z), tanh(z))"}

@@ -38,16 +38,16 @@ CALLED_AT = " called at "
 
 
 @contextmanager
-def located_at(call: Call) -> Iterator[None]:
+def located_at(call: Call, function: FunctionSpec) -> Iterator[None]:
     """Errors inside a function name the call: that of a library function is all the user can see."""
     try:
         yield
     except SpecError as error:
         at, problem = error.at, error.problem
         if isinstance(at, Position) and at.source.startswith("<library:"):
-            at, problem = call.at, f"{call.function}: {problem}"
+            at, problem = call.at, f"{function.shown}: {problem}"
         elif CALLED_AT not in problem:
-            problem += f", in {call.function}{CALLED_AT}{call.at}"
+            problem += f", in {function.shown}{CALLED_AT}{call.at}"
         raise type(error)(problem, at=at, remedy=error.remedy) from None
 
 

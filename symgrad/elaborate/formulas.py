@@ -477,7 +477,7 @@ class Evaluator:
         values = {name: self._named(self._value(node, scope), scope) for name, node in bound}
         if function.name in library.losses:
             check_loss(call, function, values, self.builder)
-        with located_at(call):
+        with located_at(call, function):
             return self._value(self._sized(function.formula, values), scope.inside_function(values))
 
     # Reductions -----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from symgrad.graphs.graph import Graph
 from symgrad.graphs.nodes import Edge, Node, NodeKind
 from symgrad.graphs.operation_signs import effect_of, roles_of, symbol_of
 from symgrad.graphs.trace import MAX_OPERATIONS, Detail, Operand, Trace
+from symgrad.spec.expansion.steps.streams import as_written
 from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Equation
     from symgrad.graphs.interpret import Numbers
+    from symgrad.spec.language.syntax import Node as Formula
     from symgrad.spec.model import Model
 
 
@@ -46,9 +48,9 @@ class _Builder:
     def __init__(self, model: Model, detail: Detail, traced: Trace, numbers: Flow | None) -> None:
         self.model, self.detail, self.numbers = model, detail, numbers
         self.program, self.uses, self.operations = traced.program, traced.uses, traced.operations
-        self.formulas = {e.name: unparse(e.formula) for e in model.equations}
+        self.formulas = {e.name: _shown(e.formula, model) for e in model.equations}
         if model.loss is not None and self.program.loss is not None:
-            self.formulas.setdefault(self.program.loss, unparse(model.loss))
+            self.formulas.setdefault(self.program.loss, _shown(model.loss, model))
 
     def nodes(self) -> Iterator[Node]:
         """What is given, then what is computed, in topological order; numbers before their gate."""
@@ -168,6 +170,10 @@ class _Builder:
         uses = [Operand(tensor, tensor, use) for use, tensor in self.uses.items() if use in found]
         labels = [t.name for t in self.program.tensors if t.is_integer and t.name in found]
         return [*uses, *(Operand(name, name) for name in labels)]
+
+
+def _shown(formula: Formula, model: Model) -> str:
+    return unparse(as_written(formula, model.functions))
 
 
 def _number(target: str, number: int) -> str:

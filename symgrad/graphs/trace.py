@@ -18,7 +18,8 @@ from symgrad.elaborate.formulas import Evaluator
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.language.builtins import ALONG, is_derivative
+from symgrad.spec.expansion.steps.streams import STREAM, as_written
+from symgrad.spec.language.builtins import ALONG, UNIFORM, is_derivative
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
 from symgrad.spec.language.trees import replaced
 from symgrad.spec.language.unparse import unparse
@@ -166,7 +167,7 @@ class _BlockTracer(_Tracer):
         if tensor.kind == "temporary":
             return value
         key = (around.owner, tensor.name)
-        if key not in self.used:
+        if self.used.get(key) not in self.builder.tensors:  # what a draw is like alone is forgotten
             self.used[key] = self._use(tensor.name)
         return replace(value, body=Entry(self.used[key], body.indices))
 
@@ -212,7 +213,7 @@ class _GateTracer(_Tracer):
         if not value.body.atoms(Entry):
             self._forget()
             is_argument = isinstance(node, Name) and node.id in around.bound
-            return value, Operand(str(value.body) if is_argument else unparse(node))
+            return value, Operand(str(value.body) if is_argument else unparse(self._written(node)))
         if isinstance(node, Call) and node.function in self.functions and node.function not in self.library:
             return value, operands[-1]
         if not isinstance(node, Name | Index):
@@ -220,7 +221,7 @@ class _GateTracer(_Tracer):
         use = self._use(value.body.tensor)
         tensor = self.uses.get(use, use)
         value = replace(value, body=Entry(use, value.body.indices))
-        return value, Operand(unparse(node), tensor, use if use != tensor else None)
+        return value, Operand(unparse(self._written(node)), tensor, use if use != tensor else None)
 
     def _gate(self, node: Node, around: Scope, value: Value, operands: list[Operand]) -> Value:
         """The value as an entry of the tensor that holds this operation, an earlier one if it is equal."""
@@ -271,13 +272,20 @@ class _GateTracer(_Tracer):
 
     def _operation(self, node: Node, operands: list[Operand]) -> Operation:
         """The operation as it is written; a call binds defaults too, and these before the others."""
+        written = self._written(node)
+        if isinstance(node, Call) and node.function == UNIFORM:
+            return Operation(written, tuple(operands[1:]))  # the first is its stream
         if not isinstance(node, Call) or node.function not in self.library:
-            return Operation(node, tuple(operands))
-        signature = library.functions[node.function].signature
+            return Operation(written, tuple(operands))
+        function = self.functions[node.function]
+        signature = library.Signature(function.name, function.arguments, function.defaults)
         given = dict(zip(bind(node, signature), operands, strict=True))
         known = (*signature.arguments, *(name for name, _ in signature.defaults))
-        names = (*known[: len(node.arguments)], *(name for name, _ in node.keywords))
-        return Operation(node, tuple(given[name] for name in names), names)
+        names = (*known[: len(node.arguments)], *(name for name, _ in node.keywords if name != STREAM))
+        return Operation(written, tuple(given[name] for name in names), names)
+
+    def _written(self, node: Node) -> Node:
+        return as_written(node, self.functions.values())
 
 
 def _kind(node: Node) -> tuple[object, ...]:

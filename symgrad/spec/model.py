@@ -81,13 +81,22 @@ class StateSpec:
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """A function: `swish(x, beta): x * sigmoid(beta * x)`; `defaults` follow `arguments` in calls."""
+    """A function: `swish(x, beta): x * sigmoid(beta * x)`; `defaults` follow `arguments` in calls.
+
+    One that training has by a name of its own is `written` by another.
+    """
 
     name: str
     arguments: tuple[str, ...]
     formula: Node
     at: Position = field(compare=False)
     defaults: tuple[tuple[str, Node], ...] = ()
+    written: str = field(default="", compare=False)
+
+    @property
+    def shown(self) -> str:
+        """What messages call it: what a user wrote."""
+        return self.written or self.name
 
 
 @dataclass(frozen=True)

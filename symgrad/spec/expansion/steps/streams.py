@@ -84,6 +84,18 @@ def without_stream(call: Call) -> Call:
     return replace(call, keywords=tuple((name, v) for name, v in call.keywords if name != STREAM))
 
 
+def as_written(formula: Node, functions: Iterable[FunctionSpec]) -> Node:
+    """The formula as a spec has it, where a draw has no stream and a function of training its own name."""
+    names = {function.name: function.shown for function in functions}
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Call):
+            return node
+        return replace(without_stream(node), function=names.get(node.function, node.function))
+
+    return transform(formula, change)
+
+
 def _stream(number: int, begin: str | None, at: Position) -> Node:
     own = Number(Fraction(number), at)
     return own if begin is None else Binary("+", Name(begin, at), own, at)

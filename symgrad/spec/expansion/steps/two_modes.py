@@ -65,6 +65,7 @@ def in_two_modes(
     for name in twice:
         names[name] = unused(f"{name}_training", {*taken, *names.values()})
     own = {equation.name for equation in equations}
+    written = {new: name for name, new in names.items()}
 
     def here(formula: Node, local: Collection[str] = ()) -> Node:  # noqa: ARG001  # as there
         return _chosen(formula, _inference, {})
@@ -75,7 +76,9 @@ def in_two_modes(
     changed = loss is not None and (_reads(loss) & names.keys() or _has_choice(loss))
     return TwoModes(
         equations=tuple(_both(equations, names, here, there, only_training)),
-        functions=tuple(_both(functions, names, here, there, ())),
+        functions=tuple(
+            replace(f, written=written.get(f.name, "")) for f in _both(functions, names, here, there, ())
+        ),
         loss=None if loss is None else there(loss),
         evaluation=here(loss) if loss is not None and changed else None,
         prediction=None if prediction is None else here(prediction),
