@@ -22,7 +22,7 @@ from symgrad.training.dataset.data import Dataset
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.records.epoch_pace import EpochPace
 from symgrad.training.records.history import EpochRecord, History
-from symgrad.training.records.plot import plot_history
+from symgrad.training.records.plot import history_figure, plot_history
 from symgrad.training.records.progress import shown_progress
 from symgrad.training.scores.metrics import evaluate, score
 from symgrad.training.scores.named_labels import only_prediction
@@ -117,6 +117,25 @@ def test_learning_curves_are_drawn_without_pyplot(tmp_path, monkeypatch, suffix,
     if suffix == "svg":
         # The held-out curve is drawn only where it was measured: its colour is in the picture.
         assert ("#d1670e" in path.read_text()) is validation
+
+
+@pytest.mark.parametrize("has_score", [True, False])
+def test_legends_cover_nothing(has_score):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    score = 0.5 if has_score else None
+    records = [EpochRecord(e, 1.0, score, 0.9, score, 0.1) for e in range(1, 1500)]
+    records += [replace(records[-1], epoch=1500, validation_loss=0.5, iteration=1)]
+    figure = history_figure(History("wide", "accuracy", tuple(records)))
+    FigureCanvasAgg(figure).draw()
+    title = figure._suptitle.get_window_extent()
+    boxes = [axes.get_legend().get_window_extent() for axes in figure.axes]
+    assert len(boxes) == 1 + has_score
+    for axes, box in zip(figure.axes, boxes, strict=True):
+        assert axes.get_window_extent().y1 <= box.y0
+        assert box.y1 <= title.y0
+        assert box.x1 <= figure.bbox.x1
+        assert not [other for other in boxes if other is not box and other.overlaps(box)]
 
 
 @pytest.mark.parametrize("loss", [1e308, 0.0, -1e308])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from symgrad.errors import DataError, ModuleError, how_to_install
-from symgrad.training.records.plot import figure_svg, write_figure
+from symgrad.training.records.plot import LEGEND, figure_svg, write_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,4 +141,4 @@ def _draw_calibration(axes: Any, calibration: Calibration) -> None:
     axes.set_ylabel("share of rows where it is right")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="best", edgecolor="none")
+    axes.legend(**LEGEND)

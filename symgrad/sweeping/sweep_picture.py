@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from symgrad.sweeping.varied.sweep_axes import ListedValues, ValueRange, short_names, shown, varied
-from symgrad.training.records.plot import QUIET, TRAINING, VALIDATION, spans_a_wide_range
+from symgrad.training.records.plot import LEGEND, QUIET, TRAINING, VALIDATION, spans_a_wide_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,7 +153,7 @@ def _draw_curve(axes: Any, scale: _Scale, metric: SweepMetric, rows: Sequence[Tr
     axes.set_ylabel(metric.name, parse_math=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(edgecolor="none", framealpha=0.9)
+    axes.legend(**LEGEND)
 
 
 def _draw_map(figure: Any, scales: Sequence[_Scale], metric: SweepMetric, rows: Sequence[TrialRow]) -> None:

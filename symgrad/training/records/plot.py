@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from symgrad.training.scores.metrics import ScoreName
 
 TRAINING, VALIDATION, QUIET = "#2563a8", "#d1670e", "#777777"
-LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}
+LEGEND: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "fontsize": 9}
+LEGEND |= {"frameon": False, "handlelength": 1.6, "columnspacing": 1.2, "borderaxespad": 0.2}
+"""Above the axes, where it covers nothing that is drawn."""
 WIDE_RANGE = 50.0
 """Losses that span more than this factor are drawn on a logarithmic axis."""
 TOO_LARGE = 1e30
@@ -70,7 +72,7 @@ def history_figure(history: Drawn) -> Any:
     width = 10.0 if _has_score(history) else 6.0
     figure = Figure(figsize=(width, 4.2))
     _draw(figure, history)
-    figure.subplots_adjust(left=0.8 / width, right=1 - 0.15 / width, bottom=0.13, top=0.9, wspace=0.22)
+    figure.subplots_adjust(left=0.8 / width, right=1 - 0.15 / width, bottom=0.13, top=0.81, wspace=0.22)
     return figure
 
 
@@ -125,7 +127,7 @@ def _draw_score(axes: Any, history: Drawn) -> None:
     validation = [record.validation_score for record in history.records]
     _curves(axes, history, training, validation, SCORE_WORDS[history.score_name])
     _mark_best(axes, history)
-    axes.legend(loc="lower right", **LEGEND)
+    axes.legend(**LEGEND)
 
 
 def spans_a_wide_range(losses: Sequence[float]) -> bool:
