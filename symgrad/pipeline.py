@@ -13,7 +13,7 @@ from symgrad.calculus.simplify import simplify
 from symgrad.calculus.simplifying.sums import reuse_sums
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.beside.further_plan import FurtherPlan, StepPlan, steps_of
-from symgrad.compiler.planning.beside.shares import SharedPlan, shares_of
+from symgrad.compiler.planning.beside.shares import SharedPlan, shared_plan, shares_of
 from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.places.formed_again import formed_again
 from symgrad.compiler.planning.places.parts_that_fit import in_parts, parts_that_fit
@@ -580,7 +580,7 @@ class SharedStages(StagesBeside):
         shares = shares_of(told.program, steps_of(plan), told.exchanges)
         if isinstance(shares, Coupling):
             return shares.in_words_of(self.model.said)
-        return SharedPlan(plan, shares)
+        return shared_plan(plan, shares)
 
     def _kept(self, program: Program) -> tuple[str, ...]:
         """The loss, which is asked for when the gradient is there."""

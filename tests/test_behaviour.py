@@ -122,14 +122,14 @@ FAULTS = {
     ),
     "ranks take the first rows alone": (
         "ranks",
-        "for rank in (stretch.rank, stretch.rank + 1)",
+        "for rank in (stretches.rank, stretches.rank + 1)",
         "for rank in (0, 1)",
         "they do not end where one process does",
     ),
     "each rank goes its own way": (
         "ranks",
-        "        _hand_out(self.comm, self.theta, self.ends)",
-        "        pass",
+        "            begun.append(_handed_out(self.comm, self.theta, stretch.ends))",
+        "",
         "they do not end with the same numbers",
     ),
     "ranks hand out no state": (

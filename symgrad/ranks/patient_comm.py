@@ -10,7 +10,11 @@ up both ranks (3.6 MB: 0.8 ms without, 12 to 50 with naps).
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from symgrad.ranks.sent_behind import SentBehind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +27,13 @@ SHORTEST, LONGEST, SHARE = 50e-6, 10e-3, 0.05
 
 def _nothing() -> None:
     """There is no more to do."""
+
+
+@dataclass(frozen=True)
+class _AtTheEnd:
+    """An exchange that is made when somebody waits for it."""
+
+    Wait: Callable[[], Any]
 
 
 class PatientComm:
@@ -45,7 +56,26 @@ class PatientComm:
 
     def Alltoallv(self, sent: Any, taken: Any) -> None:
         """Of each rank's vector every other one's part: vectors, with how many numbers and from where."""
-        self.meet(self.comm.Ibarrier(), lambda: self.comm.Alltoallv(sent, taken))
+        self.Ialltoallv(sent, taken).Wait()
+
+    def Ialltoallv(self, sent: Any, taken: Any) -> Any:
+        """Begin the same: between machines it goes on while this rank computes; `Wait` comes to its end.
+
+        On one machine it is made then: who copies memory there does not compute meanwhile.
+        """
+        if self._between_machines is not None:
+            return self._between_machines.begin(sent, taken, self.meet)
+        return _AtTheEnd(lambda: self.meet(self.comm.Ibarrier(), lambda: self.comm.Alltoallv(sent, taken)))
+
+    @cached_property
+    def _between_machines(self) -> SentBehind | None:
+        """What looks after exchanges between machines, where there are several."""
+        from mpi4py import MPI
+
+        if len({*self.allgather(self.machine())}) == 1:
+            return None
+        has_thread = MPI.Query_thread() == MPI.THREAD_MULTIPLE
+        return SentBehind(self.comm.Dup(), has_thread=has_thread)
 
     def Barrier(self) -> None:
         """Come to where all have come, of whom one may have much to do before."""

@@ -38,6 +38,7 @@ KEY = (0, 0, 0)  # what inference draws by: a seed, the steps and the rows befor
 STATES: tuple[str, ...] = ()  # parameters that a step computes anew, where there are such
 AVERAGE = "average"  # the state that is a moving average, where there is one
 TRAINED = ((0, 1, 0),)  # where what training changes begins in the vector, how much it is, where in a state
+BUCKETS = ((1, 0, 1),)  # by which part of a step of ranks the gradient is finished, from where to where
 HYPER = {"learning_rate": 0.1}  # numbers that a call may change
 RANGES = {"learning_rate": "(0, inf)"}
 NEVER_ZERO: tuple[str, ...] = ()  # since something is divided by it
@@ -175,7 +176,7 @@ def _step(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any, *given: Any
 
 
 def _share_of_step(theta: Any, grad: Any, *given: Any) -> Any:
-    _, _, x, t, order, start, n, rows, work = given
+    _, _, x, t, order, start, n, rows, work, _ = given  # the last: the part of the step, here all of it
     gathered = 0.0
     for array, row in zip((x, t), rows, strict=True):
         gathered += _gather(array, order, start, n, 1, row)

@@ -110,6 +110,7 @@ OF_FILES = {
     "whole_files": "files",
     "smallest_model": "public",
     "training/shared_epochs": "ranks",
+    "training/stretches": "ranks",
     "numba/gradients/weighted_gradients": "ranks",
     "training/unshared_epochs": "ranks",
     "training/row_epochs": "epoch",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING
 
+from symgrad.compiler.planning.beside.buckets import Bucket, buckets_of
 from symgrad.compiler.planning.plan import LoopNest
 from symgrad.passes.dividing.pieces_of_batches import Coupling, coupling_at
 
@@ -26,10 +28,13 @@ class Share:
 
 @dataclass(frozen=True)
 class SharedPlan:
-    """A step of training of which each rank makes its rows, in shares."""
+    """A step of training of which each rank makes its rows, in shares; which of them finishes which bucket of
+    the gradient.
+    """
 
     plan: Plan
     shares: tuple[Share, ...]
+    buckets: tuple[tuple[int, Bucket], ...]
 
     @property
     def compiled(self) -> tuple[str, ...]:
@@ -60,6 +65,19 @@ def shares_of(
     if missing:
         return coupling_at(program, min(missing), "has a sum over the rows without a place of its own")
     return (*shares, Share(tuple(own), tuple(formed.values())))
+
+
+def shared_plan(plan: Plan, shares: tuple[Share, ...]) -> SharedPlan:
+    """The plan in these shares, which are cut where a bucket of the gradient is finished."""
+    steps = tuple(chain.from_iterable(share.steps for share in shares))
+    ends = [*accumulate(len(share.steps) for share in shares)]
+    read = zip(shares[:-1], ends[:-1], strict=True)
+    told = {exchange.tensor: end + 1 for share, end in read for exchange in share.exchanges}
+    buckets = buckets_of(plan, steps, told)
+    exchanges = dict(zip(ends, (share.exchanges for share in shares), strict=True))
+    cuts = sorted({*ends, *(bucket.steps for bucket in buckets)})
+    cut = [Share(steps[a:b], exchanges.get(b, ())) for a, b in pairwise([0, *cuts])]
+    return SharedPlan(plan, tuple(cut), tuple((cuts.index(b.steps) + 1, b) for b in buckets))
 
 
 def _read(step: Step) -> set[str]:

@@ -218,6 +218,9 @@ def _shared(lowered: LoweredModel) -> Iterator[FactText]:
             means = "whether losses of ranks add up; else theirs is the mean"
             adds_up = not isinstance(sharing, RowWeight) or sharing.adds_up
             yield FactText("ADDS_UP", str(adds_up), means)
+            places = as_tuple(f"({part}, {b.first}, {b.last})" for part, b in lowered.buckets)
+            said = "by which part of a step of ranks the gradient is finished, from where to where"
+            yield FactText("BUCKETS", places, said)
 
 
 def _in_parts(lowered: LoweredModel) -> Iterator[FactText]:

@@ -15,6 +15,7 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
+from symgrad.compiler.planning.beside.buckets import LEAST, buckets_of, whole_bucket
 from symgrad.compiler.planning.beside.further_plan import FurtherPlan, StepPlan, steps_of
 from symgrad.compiler.planning.beside.shares import SharedPlan
 from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step, looked_up_in_step
@@ -23,6 +24,7 @@ from symgrad.compiler.planning.update_plan import plan_update, rests
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES, SECTIONED
 from symgrad.compiler.targets.numba.spelling import called_in
 from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
+from symgrad.compiler.targets.numba.updating.finished_gradient import FinishedGradient, finished_gradient
 from symgrad.compiler.targets.numba.updating.update_parts import (
     StepPart,
     UpdatePart,
@@ -34,6 +36,7 @@ from symgrad.compiler.targets.numba.updating.update_parts import (
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
 from symgrad.passes.dividing.exchanges import WHOLE
 from symgrad.passes.dividing.pieces_of_batches import Coupling
+from symgrad.passes.dividing.separability import RowWeight
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -43,9 +46,10 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Expression, Instruction
-    from symgrad.compiler.planning.plan import PhaseName, Plan
+    from symgrad.compiler.planning.beside.buckets import Bucket
+    from symgrad.compiler.planning.plan import PhaseName, Plan, Step
     from symgrad.elaborate.starting.first_values import FirstValues
-    from symgrad.passes.dividing.separability import InferenceByRows, RowWeight
+    from symgrad.passes.dividing.separability import InferenceByRows
     from symgrad.spec.model import Model
 
 WHOLE_ROWS = Variable("whole")
@@ -125,6 +129,7 @@ class LoweredModel:
     `look_ahead` goes to where it takes the gradient, and is empty where that is at the parameters. Where
     steps do not treat all parameters alike, `parts` are what they do to each: `groups` are the rules of
     those with numbers of their own, and `step_gradient` forms the gradient of those that are not frozen.
+    `shared_gradient` is that which ranks form that share a batch, each of its own rows alone.
     Where they do, and the parameters are many, threads take turns of the `long_rule`.
     `step_parts` are what a step does that visits rows of some parameters alone, `stretch_parts` the rules by
     which a rank updates a stretch of them.
@@ -146,6 +151,7 @@ class LoweredModel:
     step_parts: tuple[StepPart, ...]
     stretch_parts: tuple[UpdatePart, ...]
     step_gradient: Sections
+    shared_gradient: FinishedGradient | None
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
     piece_rows: int
@@ -159,6 +165,14 @@ class LoweredModel:
     def is_shared(self) -> bool:
         """Whether it makes steps of training whose batch ranks may share."""
         return bool(self.program.loss) and not isinstance(self.sharing, Coupling)
+
+    @property
+    def buckets(self) -> tuple[tuple[int, Bucket], ...]:
+        """By which part of a step that ranks share which bucket of the gradient is finished."""
+        if isinstance(self.sharing, LoweredShares):
+            return self.sharing.planned.buckets
+        assert self.shared_gradient is not None, "there is a loss"  # noqa: S101
+        return tuple(enumerate(self.shared_gradient.buckets, 1))
 
     @property
     def beside(self) -> tuple[LoweredBeside[Any], ...]:
@@ -257,13 +271,14 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
     accumulation = accumulated(plan, update, OWN_NAMES)
     resting = () if accumulation is not None else _resting(planned, groups)
     tables = looked_up_in_step(plan.program, resting)
+    bodies, step_gradient, shared = _bodies(planned, tables, drivers, own)
     return LoweredModel(
         model=model,
         plan=plan,
         update=update,
         starts=planned.starts,
         drivers=drivers,
-        bodies={phase.name: drivers.sections(phase, LONGEST_SECTION) for phase in _called_phases(plan)},
+        bodies=bodies,
         step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
         look_ahead=look_ahead_body(plan_update(update.giving((AHEAD,))), OWN_NAMES) if looks_ahead else (),
         accumulation=accumulation,
@@ -278,7 +293,8 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
             {g.of: drivers.names[tables[g.name]] for g in plan.program.gradients if g.name in tables},
         ),
         stretch_parts=stretch_parts(plan.program, parts, update),
-        step_gradient=_step_gradient(model, tables, drivers, own),
+        step_gradient=step_gradient,
+        shared_gradient=shared,
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
@@ -311,9 +327,9 @@ def _lowered_sharing(
 
 
 def _section_names(plan: Plan, drivers: Collection[str]) -> Iterator[str]:
-    """The names that sections of drivers may bear, none of them where all drivers are short."""
+    """The names that sections of drivers may bear, none of them where no driver has any."""
     most = sum(len(phase.steps) for phase in plan.phases)
-    if most > LONGEST_SECTION:
+    if most > LONGEST_SECTION or plan.parameter_count > LEAST:
         yield from (f"{name}_{n}" for name in drivers for n in range(1, most + 1))
 
 
@@ -340,15 +356,38 @@ def _resting(planned: PlannedModel, groups: Sequence[Program]) -> Collection[str
     return resting.difference(model.frozen)
 
 
-def _step_gradient(
-    model: Model, tables: Mapping[str, str], drivers: FunctionBodies, own: Collection[str]
-) -> Sections:
-    """What forms the gradient of what a step changes, where it leaves parameters or rows of `tables` as they
-    are.
+def _bodies(
+    planned: PlannedModel, tables: Mapping[str, str], drivers: FunctionBodies, own: Collection[str]
+) -> tuple[dict[PhaseName, Sections], Sections, FinishedGradient | None]:
+    """The bodies of all phases; what forms the gradient of what a step changes, where it leaves parameters or
+    rows of `tables` as they are; and of these two gradients the one of ranks that share a batch.
     """
-    plan = drivers.plan
-    if not (model.frozen or tables) or not plan.program.loss or plan.program.accumulated:
-        return ()
+    plan, frozen = planned.plan, planned.model.frozen
+    is_added_up = plan.program.accumulated
+    has_own = bool(frozen or tables) and bool(plan.program.loss) and not is_added_up
+    bodies: dict[PhaseName, Sections] = {}
+    shared = None
+    for phase in _called_phases(plan):
+        if phase.name == "gradient" and (tables or not has_own):
+            function = "_backward" if is_added_up else "_gradient"
+            shared = _finished(planned, drivers, function, phase.steps)
+            bodies[phase.name] = shared.sections
+        else:
+            bodies[phase.name] = drivers.sections(phase, LONGEST_SECTION)
+    if not has_own:
+        return bodies, (), shared
+    steps = gradient_of_step(plan, frozen)
     if tables:
         drivers = FunctionBodies(replace(plan, looked_up=tables), own, drivers)
-    return drivers.sections(Phase("gradient", gradient_of_step(plan, model.frozen)), LONGEST_SECTION)
+        return bodies, drivers.sections(Phase("gradient", steps), LONGEST_SECTION), shared
+    shared = _finished(planned, drivers, "_step_gradient", steps)
+    return bodies, shared.sections, shared
+
+
+def _finished(
+    planned: PlannedModel, drivers: FunctionBodies, function: str, steps: Sequence[Step]
+) -> FinishedGradient:
+    """The gradient in parts, where ranks share batches whose rows do not know of each other."""
+    has_parts = isinstance(planned.sharing, RowWeight)
+    buckets = buckets_of(planned.plan, steps) if has_parts else whole_bucket(planned.plan, steps)
+    return finished_gradient(drivers, function, steps, buckets, LONGEST_SECTION)

@@ -119,7 +119,9 @@ class ModelDefinitions:
             if not lowered.rules:
                 yield from update_parts.rules(calls, lowered.stretch_parts)
             if isinstance(lowered.sharing, RowWeight):
-                yield shared_steps.share_of_step(calls, self._weight_of_rows(lowered.sharing))
+                assert lowered.shared_gradient is not None, "there is a loss"  # noqa: S101
+                weight = self._weight_of_rows(lowered.sharing)
+                yield shared_steps.share_of_step(calls, weight, lowered.shared_gradient)
             else:
                 yield from exchanged_steps.shares_of_step(calls, lowered.sharing)
             yield from shared_steps.steps_of_stretch(calls, lowered.stretch_parts, spans)

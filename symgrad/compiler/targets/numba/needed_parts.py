@@ -97,8 +97,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield "optional/spare_inputs"
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
-        shared = "shared_epochs" if lowered.is_shared else "unshared_epochs"
-        training = ("training_steps", epochs, shared, "broken_steps", "fit_epochs")
+        shared = ("stretches", "shared_epochs") if lowered.is_shared else ("unshared_epochs",)
+        training = ("training_steps", epochs, *shared, "broken_steps", "fit_epochs")
         yield from (*(f"training/{name}" for name in training), "own_check")
         if lowered.model.optimizer.average:
             yield "optional/averaged_parameters"

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from symgrad.runtime.smallest_model import _share_of_step, _share_work_size, _told_sums
-from symgrad.runtime.training.shared_epochs import _own_rows, _Stretch
+from symgrad.runtime.training.shared_epochs import _own_rows
+from symgrad.runtime.training.stretches import PARTS, _Stretches
 
 
 def _room_for_share(extents: Sequence[int]) -> int:
@@ -14,7 +15,7 @@ def _room_for_share(extents: Sequence[int]) -> int:
 
 
 def _own_share(
-    stretch: _Stretch,
+    stretches: _Stretches,
     vectors: tuple[np.ndarray, ...],
     batch: np.ndarray,
     most: int,
@@ -24,25 +25,27 @@ def _own_share(
 ) -> tuple[float, float, float]:
     """The same in parts: behind each but the last, ranks tell each other what they summed over rows."""
     (point, grad, step), (flat, memory, work), value = vectors, data, 0.0
-    rows, before = _own_rows(stretch, batch), len(batch) * stretch.rank // stretch.ranks
+    rows, before = _own_rows(stretches, batch), len(batch) * stretches.rank // stretches.ranks
     count = min(most, len(rows))  # all of them: there are no pieces
     told = _told_sums(grad, work, count, *extents)
     given = point, grad, step, before, *flat, rows, 0, count, memory, work, *extents, len(batch)
-    for part in range(1, len(told) + 2):
-        if count:
+    for part in range(1, PARTS + 1):
+        if count and np.isfinite(value):
             value = _share_of_step(*given, part)
-        if part <= len(told) and not _are_told(stretch, told[part - 1], len(batch), value):
+        stretches.send(grad, part)
+        sums = told[part - 1] if part < PARTS else ()
+        if sums and not _are_told(stretches, sums, len(batch), value):
             return np.nan, 1.0, 1.0
     return (value, count / len(batch), 1.0) if count else (0.0, 0.0, 0.0)
 
 
-def _are_told(stretch: _Stretch, told: Sequence[Any], count: int, value: float) -> bool:
+def _are_told(stretches: _Stretches, told: Sequence[Any], count: int, value: float) -> bool:
     """Let every rank go on with what all have; false where some rank's `value` is not finite."""
     sent = [np.array([value]), *(array.reshape(-1) for _, array in told)]
-    found = stretch.told_by_all(np.concatenate(sent, dtype=np.float64).tolist())
+    found = stretches.told_by_all(np.concatenate(sent, dtype=np.float64).tolist())
     if not np.isfinite(found[:, 0]).all():
         return False
-    ends = [count * rank // stretch.ranks for rank in range(stretch.ranks + 1)]
+    ends = [count * rank // stretches.ranks for rank in range(stretches.ranks + 1)]
     found, start = found[np.diff(ends) > 0, 1:], 0  # of ranks that have rows
     joined = {"sum": np.add, "max": np.maximum, "min": np.minimum}
     for reduction, array in told:

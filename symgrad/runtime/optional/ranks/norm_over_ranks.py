@@ -1,13 +1,15 @@
-"""The norm of a gradient of which each rank has a stretch; in place of none."""
+"""The norm of a gradient of which each rank has stretches; in place of none."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from symgrad.runtime.smallest_model import _norm_of_stretch
-from symgrad.runtime.training.shared_epochs import _Stretch
+from symgrad.runtime.training.stretches import _Stretches
 
 
-def _norm_over_ranks(stretch: _Stretch, gradient: np.ndarray) -> float:
-    own = (_norm_of_stretch(gradient, stretch.first),)
-    return math.hypot(*stretch.told_by_all(own).reshape(-1).tolist())
+def _norm_over_ranks(stretches: _Stretches, totals: Sequence[np.ndarray]) -> float:
+    pairs = zip(stretches.each, totals, strict=True)
+    own = [_norm_of_stretch(total, stretch.first) for stretch, total in pairs]
+    return math.hypot(*stretches.told_by_all(own).reshape(-1).tolist())

@@ -6,12 +6,13 @@ import numpy as np
 
 from symgrad.runtime.kept_memory import _kept
 from symgrad.runtime.smallest_model import SIZE, _ahead_of_stretch
-from symgrad.runtime.training.shared_epochs import _hand_out, _Stretch
+from symgrad.runtime.training.stretches import _hand_out, _Stretches
 
 
-def _point(stretch: _Stretch, _: np.ndarray, setting: tuple[Any, ...]) -> np.ndarray:
+def _point(stretches: _Stretches, _: np.ndarray, setting: tuple[Any, ...]) -> np.ndarray:
     whole = _kept("ahead", SIZE)
-    own = whole[stretch.first : stretch.first + stretch.size]
-    _ahead_of_stretch(stretch.own, own, stretch.own_state, stretch.first, stretch.before, *setting)
-    _hand_out(stretch.comm, whole, stretch.ends)
+    for each in stretches.each:
+        own = whole[each.first : each.first + each.size]
+        _ahead_of_stretch(each.own, own, each.own_state, each.first, each.before, *setting)
+    _hand_out(stretches.comm, whole, [each.ends for each in stretches.each])
     return whole

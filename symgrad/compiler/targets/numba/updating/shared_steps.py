@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.kernels.instructions import Add, Applied, Assign, Denied, Give, Literal, Verbatim, When
+from symgrad.compiler.kernels.instructions import (
+    Add,
+    Applied,
+    Assign,
+    Denied,
+    Give,
+    Invoke,
+    Literal,
+    Typed,
+    TypeOf,
+    Variable,
+    Verbatim,
+    When,
+)
 from symgrad.compiler.kernels.statements import KEY
 from symgrad.compiler.planning.trained_spans import merged
 from symgrad.compiler.targets.numba.network import VALUE
@@ -22,27 +35,49 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.planning.trained_spans import Span
     from symgrad.compiler.targets.numba.signatures import Signatures
+    from symgrad.compiler.targets.numba.updating.finished_gradient import FinishedGradient
     from symgrad.compiler.targets.numba.updating.update_parts import UpdatePart
 
 
-def share_of_step(calls: Signatures, weight: str) -> Driver:
-    """What a rank does of a step whose batch several share: the gradient of its rows.
+def share_of_step(calls: Signatures, weight: str, gradient: FinishedGradient) -> Driver:
+    """What a rank does of a step whose batch several share: the gradient of its rows, in parts.
 
     It forms all of a gradient of which other steps form some rows alone, as these differ between ranks.
     """
-    gradient = "_gradient" if calls.looked_up else calls.step_gradient
-    loss = Applied(gradient, (Verbatim(f"theta, grad, {calls.gathered_piece}"),))
-    body: tuple[Instruction, ...] = (
-        *([Assign(KEY, Verbatim("(step[1], step[0], before)"))] if calls.draws else []),
+    gather: tuple[Instruction, ...] = (
         Assign(GATHERED, Literal(0.0)),
         *(Add(GATHERED, gather) for gather in gathering(calls)),
         When(Denied(is_finite(GATHERED)), (Give((Verbatim("np.nan"), Literal(1.0))),)),
-        Assign(VALUE, loss),
-        Give((Applied("float", (VALUE,)), Applied("float", (Verbatim(weight),)))),
     )
-    doc = "Loss and weight of rows of a batch, with so many `before` them; their gradient goes into `grad`."
+    key = [Assign(KEY, Verbatim("(step[1], step[0], before)"))] if calls.draws else []
+    found = Give((Applied("float", (VALUE,)), Applied("float", (Verbatim(weight),))))
     given = ["theta, grad, step, before", calls.data, "order, start", calls.batch_axis, "rows", "work"]
-    return Driver("_share_of_step", listed([*given, *calls.other_extents]), doc, body)
+    arguments = listed([*given, *calls.other_extents, "part"])
+    doc = "Loss and weight of rows of a batch, with so many `before` them; their gradient goes into `grad`."
+    if len(gradient.parts) == 1:
+        function = "_gradient" if calls.looked_up else calls.step_gradient
+        loss = Applied(function, (Verbatim(f"theta, grad, {calls.gathered_piece}"),))
+        return Driver("_share_of_step", arguments, doc, (*key, *gather, Assign(VALUE, loss), found))
+    first, *others = (_calls_of(calls, gradient, sections) for sections in gradient.called)
+    loss = Applied("_loss", (Verbatim(f"theta, {calls.gathered_piece}"),))
+    body: tuple[Instruction, ...] = (
+        TypeOf(Variable("theta")),
+        *key,
+        Assign(VALUE, Literal(0.0)),
+        When(Verbatim("part == 1"), (*gather, Assign(VALUE, loss), *first)),
+        *(When(Verbatim(f"part == {n}"), sections) for n, sections in enumerate(others, 2)),
+        found,
+    )
+    return Driver("_share_of_step", arguments, f"{doc[:-1]} part by part; the first one gives both.", body)
+
+
+def _calls_of(
+    calls: Signatures, gradient: FinishedGradient, sections: Sequence[str]
+) -> tuple[Instruction, ...]:
+    """The calls of some sections of a gradient, of rows that were gathered."""
+    alone = (Typed(Literal(0)), Typed(Literal(1))) if gradient.is_added else ()
+    given = (Verbatim("theta, grad"), *alone, Verbatim(calls.gathered_piece))
+    return tuple(Invoke(section, given) for section in sections)
 
 
 def steps_of_stretch(
