@@ -143,7 +143,9 @@ def _module(spec: Spec, by_rows: bool) -> ModuleType | None:
     for leave_out in ((), ("micro_batch_size",)):
         train = {k: v for k, v in spec["train"].items() if k not in leave_out}
         try:
-            with patch("symgrad.compiler.planning.needed_steps.LEAST_ROWS", 2):  # tables are small here
+            planning = "symgrad.compiler.planning"  # tables and gradients are small here
+            few = patch(f"{planning}.needed_steps.LEAST_ROWS", 2)
+            with few, patch(f"{planning}.beside.buckets.LEAST", 1):
                 return module_of({**spec, "train": train}, by_rows)
         except SymgradError:
             continue

@@ -48,8 +48,7 @@ class ThreadRank:
 
     def Alltoallv(self, sent: Sequence[Any], taken: Sequence[Any]) -> None:
         """What each sent to this one: a vector, with how many numbers go to each rank, and from where."""
-        vector, (counts, places) = taken
-        parts = [vector[place : place + count] for count, place in zip(counts, places, strict=True)]
+        parts = _parts(taken)
         for part in parts:
             part.view(np.uint8)[:] = 0xFF
         for part, (theirs, (counts, places)) in zip(parts, self._met(sent), strict=True):
@@ -59,10 +58,36 @@ class ThreadRank:
             part[:] = theirs[place : place + count]
         self.barrier.wait(_PATIENCE)
 
+    def Ialltoallv(self, sent: Sequence[Any], taken: Sequence[Any]) -> _Begun:
+        """Begin the same, which is made when this rank waits for it."""
+        return _Begun(self, sent, taken)
+
     def _met(self, sent: Any) -> list[Any]:
         self.board[self.rank] = sent
         self.barrier.wait(_PATIENCE)
         return list(self.board)
+
+
+class _Begun:
+    """An exchange that was begun: until its end nobody writes into what is sent, or reads what is taken."""
+
+    def __init__(self, comm: ThreadRank, sent: Sequence[Any], taken: Sequence[Any]) -> None:
+        self.comm, self.sent, self.taken = comm, sent, taken
+        for part in _parts(taken):
+            part.view(np.uint8)[:] = 0xFF
+        self.before = [part.tobytes() for part in _parts(sent)]
+
+    def Wait(self) -> None:
+        """Make it."""
+        if [part.tobytes() for part in _parts(self.sent)] != self.before:
+            raise ValueError(f"rank {self.comm.rank} wrote into what it was sending")
+        self.comm.Alltoallv(self.sent, self.taken)
+
+
+def _parts(message: Sequence[Any]) -> list[Array]:
+    """What of a vector is each rank's."""
+    vector, (counts, places) = message
+    return [vector[place : place + count] for count, place in zip(counts, places, strict=True)]
 
 
 def on_ranks(count: int, work: Callable[[ThreadRank], Any]) -> list[Any]:
