@@ -6,12 +6,14 @@ import sys
 import warnings
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from mpi4py import MPI
 
 import symgrad as sg
 from symgrad.errors import SymgradError, SymgradWarning
+from symgrad.ranks.patient_comm import PatientComm
 
 WORLD, FOLDER = MPI.COMM_WORLD, Path(sys.argv[1])
 ROWS = 41
@@ -211,6 +213,29 @@ def resumed(comm: Any, folder: Path) -> None:
         assert not any("made by" in note for note in ended.notes), ended.notes
 
 
+def apart(comm: Any, folder: Path) -> None:
+    """The same on machines of their own: gradients go in buckets, while the rest of them is formed."""
+    wide = {"h": "tanh(dense(x, 40))", "g": "tanh(dense(h, 37))", "z": "dense(g, 3)"}
+    trained = {
+        "plain": spec(equations=wide),
+        "clipped, divided": spec(equations=wide, clip_norm=0.2, optimizer="adam", shard="optimizer"),
+        "ahead, normed": spec(
+            equations={**wide, "g": "tanh(batch_norm(dense(h, 37)))"},
+            optimizer="nesterov(learning_rate=0.1)",
+        ),
+    }
+    with patch("symgrad.compiler.planning.beside.buckets.LEAST", 1):
+        names = {what: generated(own, folder / f"apart{what[0]}.py", comm) for what, own in trained.items()}
+    for what, own in trained.items():
+        given = {"module": names[what], "data": (X, T), "progress": False}
+        together = sg.train(own, comm=comm, **given)
+        assert len(together.checkpoint.module.BUCKETS) > 1
+        for piece in (1 << 18, 200):
+            machine = patch.object(PatientComm, "machine", lambda ranks: ranks.Get_rank())
+            with machine, patch("symgrad.ranks.sent_behind.PIECE", piece):
+                same(sg.train(own, comm=comm, **given), together, f"{what}, in pieces of {piece} bytes")
+
+
 def main() -> None:
     warnings.simplefilter("ignore", SymgradWarning)
     if WORLD.Get_rank() == 0:
@@ -219,6 +244,7 @@ def main() -> None:
     trainings(WORLD, FOLDER)
     refusals(WORLD, FOLDER)
     resumed(WORLD, FOLDER)
+    apart(WORLD, FOLDER)
     WORLD.Barrier()
     if WORLD.Get_rank() == 0:
         print("all as alone")

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from symgrad.ranks.sent_behind import SentBehind
+from symgrad.ranks.sent_behind import sent_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from symgrad.ranks.sent_behind import SentBehind
 
 AWAKE = 100e-6
 """Seconds for which a rank looks without a pause."""
@@ -70,12 +72,7 @@ class PatientComm:
     @cached_property
     def _between_machines(self) -> SentBehind | None:
         """What looks after exchanges between machines, where there are several."""
-        from mpi4py import MPI
-
-        if len({*self.allgather(self.machine())}) == 1:
-            return None
-        has_thread = MPI.Query_thread() == MPI.THREAD_MULTIPLE
-        return SentBehind(self.comm.Dup(), has_thread=has_thread)
+        return sent_behind(self.comm) if len({*self.allgather(self.machine())}) > 1 else None
 
     def Barrier(self) -> None:
         """Come to where all have come, of whom one may have much to do before."""

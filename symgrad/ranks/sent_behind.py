@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from functools import partial
+from functools import cache, partial
 from itertools import zip_longest
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -28,6 +28,28 @@ NAP = 100e-6
 """Seconds between two looks."""
 LONG = 1.0
 """Seconds after which who waits looks up."""
+
+
+@cache
+def _key() -> int:
+    """Under which a communicator of mpi4py keeps what looks after it."""
+    from mpi4py import MPI
+
+    return MPI.Comm.Create_keyval()
+
+
+def sent_behind(comm: Any) -> SentBehind:
+    """What looks after exchanges between its ranks, the same for all trainings; all of them ask at once.
+
+    Where MPI does not let several threads call it, they are made when somebody waits for them.
+    """
+    from mpi4py import MPI
+
+    found: SentBehind | None = comm.Get_attr(_key())
+    if found is None:
+        found = SentBehind(comm.Dup(), has_thread=MPI.Query_thread() == MPI.THREAD_MULTIPLE)
+        comm.Set_attr(_key(), found)
+    return found
 
 
 class SentBehind:

@@ -53,7 +53,7 @@ def apart(pass_: Callable[..., Any], turns: int, _: int, given: tuple[Any, ...])
     arrays = [np.asarray(array) for array in given if isinstance(array, np.ndarray)]
     before, after = ([array.copy() for array in arrays] for _ in range(2))
     written = [np.zeros(array.shape, bool) for array in arrays]
-    ends = sorted({0, 1, turns // 2, turns - 1, turns})
+    ends = sorted({0, min(1, turns), turns // 2, max(turns - 1, 0), turns})  # a stretch may be empty
     for start, stop in reversed([*pairwise(ends)]):
         pass_(*given, start, stop)
         for array, old, new, by_others in zip(arrays, before, after, written, strict=True):
