@@ -274,7 +274,7 @@ def _epoch(theta, grad, state, epoch, hyper, x, t, order, batch_size, rows, work
     return total
 
 
-def _share_of_step(theta, grad, step, before, x, t, order, start, batch, rows, work):
+def _share_of_step(theta, grad, step, before, x, t, order, start, batch, rows, work, part):
     """Loss and weight of rows of a batch, with so many `before` them; their gradient goes into `grad`."""
     gathered = 0.0
     gathered += _gather(x, order, start, batch, 10, rows[0])
@@ -390,6 +390,7 @@ PREDICTS_BY_ROWS = True  # whether predict takes every row by itself
 LOSS_BY_ROWS = "mean"  # how losses of some rows each make up that of inference; empty: they do not
 COUPLED = ""  # why ranks cannot share a batch, where they cannot
 ADDS_UP = False  # whether losses of ranks add up; else theirs is the mean
+BUCKETS = ((1, 0, 11),)  # by which part of a step of ranks the gradient is finished, from where to where
 STEP_MEMORY = ("grad",)  # vectors like theta for a step
 RANGES = {
     "learning_rate": "(0, inf)",
@@ -1609,6 +1610,201 @@ def _checked_order(order: Any, rows: int) -> np.ndarray:
     return numbers
 
 
+# --- What ranks that share batches have each of the vector of all parameters, and what they send each other ---
+
+
+PARTS = BUCKETS[-1][0]  # in so many parts a step is made, behind the last of which its gradient is whole
+
+
+class _Stretch:
+    """This rank's stretch of a bucket, and of the state; all ranks have about as long ones.
+
+    A rank adds up what all found of the gradient there, makes the step there, and hands to all what its
+    parameters became. So a step's sums and its update are divided among ranks as its rows are.
+    """
+
+    def __init__(
+        self, comm: Any, theta: np.ndarray, own_state: State, ends: list[int], taken: np.ndarray
+    ) -> None:
+        self.comm, self.own_state, self.ends, self.taken = comm, own_state, ends, taken
+        self.rank, self.ranks = comm.Get_rank(), len(ends) - 1
+        self.first, last = ends[self.rank : self.rank + 2]
+        self.own, self.size = theta[self.first : last], last - self.first
+        self.before = _kept_before(self.first)
+
+    def send(self, grad: np.ndarray) -> Callable[[], Any]:
+        """Send each rank what this one found of the gradient there; what is given waits for theirs."""
+        places = [self.size * (n - (n > self.rank)) for n in range(self.ranks)]
+        sent = grad, _counts(self.ends), self.ends[:-1]
+        return _exchanged(self.comm, sent, (self.taken, [self.size] * self.ranks, places))
+
+    def added_up(self, grad: np.ndarray, weights: list[float]) -> np.ndarray:
+        """The sum of all gradients in this stretch, in the order of the ranks; without those of no weight."""
+        total, *others = self._in_order(grad[self.first : self.first + self.size])
+        keep, *rest = weights
+        if not keep:
+            total[:] = 0
+        for vector, weight in zip(others, rest, strict=True):
+            if weight:
+                _add_weighted(total, keep or 1.0, vector, weight)
+                keep = 1.0
+        if keep not in (0.0, 1.0):
+            total *= DTYPE(keep)
+        return total
+
+    def _in_order(self, own: np.ndarray) -> list[np.ndarray]:
+        """Own numbers and those that others sent, in the order of the ranks."""
+        others = [self.taken[self.size * n : self.size * (n + 1)] for n in range(self.ranks - 1)]
+        return [*others[: self.rank], own, *others[self.rank :]]
+
+
+class _Stretches:
+    """This rank's stretches of all buckets, in the order in which a step finishes their gradients."""
+
+    def __init__(self, comm: Any, theta: np.ndarray, state: State, is_part: bool) -> None:
+        self.comm, self.theta, self.state = comm, theta, state
+        self.rank, self.ranks = int(comm.Get_rank()), int(comm.Get_size())
+        self.each: list[_Stretch] = []
+        all_ends, others = _ends(self.ranks), self.ranks - 1
+        taken = _kept("taken", others * sum(_own_size(ends, self.rank) for ends in all_ends))
+        for ends, part in zip(all_ends, _parts_of(comm, state, is_part), strict=True):
+            own, taken = np.split(taken, [others * _own_size(ends, self.rank)])
+            self.each.append(_Stretch(comm, theta, part, ends, own))
+        self.sent: list[Callable[[], Any]] = []
+
+    def told_by_all(self, own: Sequence[float]) -> np.ndarray:
+        """What every rank tells, a row each."""
+        found = np.empty((self.ranks, len(own)))
+        self.comm.Allgather(np.array(own), found)
+        return found
+
+    def send(self, grad: np.ndarray, part: int) -> None:
+        """Send what is finished of a gradient by a part of a step, in which nobody may write from then on."""
+        finished = sum(last <= part for last, *_ in BUCKETS)
+        self.sent += [stretch.send(grad) for stretch in self.each[len(self.sent) : finished]]
+
+    def drop(self) -> None:
+        """Wait for what was sent, which nobody needs."""
+        for come in self.sent:
+            come()
+        self.sent = []
+
+    def make_step(self, grad: np.ndarray, weights: list[float], setting: tuple[Any, ...]) -> None:
+        """The step by the sum of what all ranks have sent of `grad`, each times its weight."""
+        self.drop()
+        totals = [stretch.added_up(grad, weights) for stretch in self.each]
+        norm, step, begun = _norm_over_ranks(self, totals), self.state[0].copy(), []
+        for stretch, total in zip(self.each, totals, strict=True):
+            self.state[0][:] = step  # each would count the step
+            _rest_of_step(
+                stretch.own, total, stretch.own_state, stretch.first, stretch.before, norm, *setting
+            )
+            begun.append(_handed_out(self.comm, self.theta, stretch.ends))
+        for come in begun:
+            come()
+
+
+def _norm_over_ranks(*_: Any) -> float:
+    """The norm of the whole gradient: nothing asks for it."""
+    return 0.0
+
+
+def _hand_out(comm: Any, vector: np.ndarray, ends: list[list[int]]) -> None:
+    """Let all ranks have of a vector what each has in its stretches."""
+    for come in [_handed_out(comm, vector, each) for each in ends]:
+        come()
+
+
+def _handed_out(comm: Any, vector: np.ndarray, ends: list[int]) -> Callable[[], Any]:
+    """Begin to hand out what each rank has, from one of `ends` to the next."""
+    rank, ranks = comm.Get_rank(), comm.Get_size()
+    first, last = ends[rank : rank + 2]
+    start = last if first == ends[0] else ends[0]  # MPI may refuse to take where it sends
+    own = vector[first:last], [last - first] * ranks, [0] * ranks
+    taken = vector[start : ends[-1]], _counts(ends), [max(end - start, 0) for end in ends[:-1]]
+    return _exchanged(comm, own, taken)
+
+
+def _exchanged(
+    comm: Any, sent: tuple[np.ndarray, list[int], list[int]], taken: tuple[np.ndarray, list[int], list[int]]
+) -> Callable[[], Any]:
+    """Begin to send and take parts of vectors, of so many numbers and from where, but for this rank's own.
+
+    What is given waits until that is done.
+    """
+    rank, messages = comm.Get_rank(), []
+    for vector, counts, places in (sent, taken):
+        messages.append([vector, ([*counts[:rank], 0, *counts[rank + 1 :]], places)])
+    if hasattr(comm, "Ialltoallv"):
+        wait: Callable[[], Any] = comm.Ialltoallv(*messages).Wait
+        return wait
+    return partial(comm.Alltoallv, *messages)
+
+
+def _ends(ranks: int) -> list[list[int]]:
+    """Where the stretches of ranks begin in each bucket, and where the last one ends.
+
+    Each has about as many entries that training changes.
+    """
+    found = []
+    for _, first, last in BUCKETS:
+        before, count = _kept_before(first), _kept_before(last) - _kept_before(first)
+        places = (_place_of_kept(before + count * n // ranks) for n in range(1, ranks))
+        found.append([first, *(min(max(place, first), last) for place in places), last])
+    return found
+
+
+def _place_of_kept(entry: int) -> int:
+    """Where an entry of a state lies in the vector of all parameters."""
+    return next((first + entry - kept for first, size, kept in TRAINED if entry < kept + size), SIZE)
+
+
+def _counts(ends: list[int]) -> list[int]:
+    return [last - first for first, last in pairwise(ends)]
+
+
+def _kept_before(place: int) -> int:
+    """How many entries a state has for those before a place in the vector of all parameters."""
+    return sum(min(max(place - first, 0), size) for first, size, _ in TRAINED)
+
+
+def _ends_in_state(ranks: int) -> list[list[int]]:
+    """The same in a state."""
+    return [[*map(_kept_before, ends)] for ends in _ends(ranks)]
+
+
+def _own_size(ends: list[int], rank: int) -> int:
+    return ends[rank + 1] - ends[rank]
+
+
+def _parts_of(comm: Any, state: State, is_part: bool) -> list[State]:
+    """This rank's part of a state for each bucket, as views: of a whole one, or of all its parts in a row."""
+    rank, found, start = comm.Get_rank(), [], 0
+    for ends in _ends_in_state(comm.Get_size()):
+        size = _own_size(ends, rank)
+        place = start if is_part else ends[rank]
+        found.append(State(state.step, *(vector[place : place + size] for vector in tuple(state)[1:])))
+        start += size
+    return found
+
+
+def _hand_out_state(comm: Any, state: State) -> None:
+    """Let all ranks have all of a state of which each has its part."""
+    for vector in tuple(state)[1:]:
+        _hand_out(comm, vector, _ends_in_state(comm.Get_size()))
+
+
+def _is_part(comm: Any, state: Any) -> bool:
+    """Whether this is a rank's part of a state, and no whole one. Raises where it is neither."""
+    own = sum(_own_size(ends, comm.Get_rank()) for ends in _ends_in_state(comm.Get_size()))
+    vectors = tuple(state)[1:] if isinstance(state, State) else ()
+    if vectors and own < _kept_before(SIZE) and all(np.shape(vector) == (own,) for vector in vectors):
+        _check_state(state, own)
+        return True
+    _check_state(state)
+    return False
+
+
 # --- An epoch whose batches are shared by processes: ranks of a communicator such as mpi4py's ---
 
 
@@ -1632,9 +1828,8 @@ def _shared_epoch(
     same = state[:1] if is_part else state
     _agree(comm, _fingerprint(theta, *same, order, numbers, *map(np.array, (is_part, *setting))))
     with _Alone(theta):
-        own = state if is_part else _part_of(comm, state)
-        stretch = _Stretch(comm, theta, own)
-        value = _shared_steps(stretch, theta, state, setting, arrays, sizes, order, batch_size)
+        stretches = _Stretches(comm, theta, state, is_part)
+        value = _shared_steps(stretches, theta, state, setting, arrays, sizes, order, batch_size)
         if not is_part:
             _hand_out_state(comm, state)
     if not np.isfinite(value):
@@ -1683,7 +1878,7 @@ def _agree(comm: Any, digest: int) -> None:
 
 
 def _shared_steps(
-    stretch: "_Stretch",
+    stretches: _Stretches,
     theta: np.ndarray,
     state: State,
     setting: tuple[Any, ...],
@@ -1693,7 +1888,7 @@ def _shared_steps(
     batch_size: int,
 ) -> float:
     """The mean loss per row, as of an epoch that is not shared."""
-    derived, most = _sizes(*sizes.values())[len(FREE_AXES) :], _most_rows(stretch, batch_size)
+    derived, most = _sizes(*sizes.values())[len(FREE_AXES) :], _most_rows(stretches, batch_size)
     own, others = dict(sizes.items()), dict(sizes.items())
     own[BATCH_AXIS] = most
     del others[BATCH_AXIS]
@@ -1702,23 +1897,25 @@ def _shared_steps(
     data, extents, total = (flat, memory, work), (*others.values(), *derived), 0.0
     for start in range(0, len(order), batch_size):
         batch = order[start : min(start + batch_size, len(order))]
-        point, value = _point(stretch, theta, setting), np.nan
+        point, value = _point(stretches, theta, setting), np.nan
         for counts_rows in (False, True):
             vectors = point, grad, state[0]
-            told = stretch.told_by_all(_own_share(stretch, vectors, batch, most, data, extents, counts_rows))
-            values, weights, scales = told.T.tolist()
+            own_share = _own_share(stretches, vectors, batch, most, data, extents, counts_rows)
+            values, weights, scales = stretches.told_by_all(own_share).T.tolist()
             if any(weights):
                 value = sum(values) / sum(weights) if sum(weights) else np.nan
                 break  # else nothing counts in this batch, and a mean over nothing is the same for all rows
+            stretches.drop()
         if not np.isfinite(value):
+            stretches.drop()
             return value
-        stretch.make_step(grad, [scale / sum(weights) for scale in scales], setting)
+        stretches.make_step(grad, [scale / sum(weights) for scale in scales], setting)
         total += value * (len(batch) / len(order))
     return total
 
 
 def _own_share(
-    stretch: "_Stretch",
+    stretches: _Stretches,
     vectors: tuple[np.ndarray, ...],
     batch: np.ndarray,
     most: int,
@@ -1730,20 +1927,24 @@ def _own_share(
     what their gradient is still to be multiplied by; where that is 0, there is none.
     """
     (point, grad, step), (flat, memory, work) = vectors, data
-    rows, before = _own_rows(stretch, batch), len(batch) * stretch.rank // stretch.ranks
+    rows, before = _own_rows(stretches, batch), len(batch) * stretches.rank // stretches.ranks
     value = total = keep = 0.0
     for start in range(0, len(rows), most):
         count = min(most, len(rows) - start)
         target = _kept("piece", SIZE) if keep else grad
-        loss, weight = _share_of_step(
-            point, target, step, before + start, *flat, rows, start, count, memory, work, *extents
-        )
+        given = point, target, step, before + start, *flat, rows, start, count, memory, work, *extents
+        loss, weight = _share_of_step(*given, 1)
+        for part in range(2, PARTS + 1 if np.isfinite(loss) else 0):
+            if count == len(rows):
+                stretches.send(grad, part - 1)
+            _share_of_step(*given, part)
         share = (count if counts_rows else weight) / len(batch)
         times = 1.0 if ADDS_UP else share
         if share and keep:
             _add_weighted(grad, keep, target, times)
         if share:
             value, total, keep = value + times * loss, total + share, 1.0 if keep else times
+    stretches.send(grad, PARTS)
     return value, total, keep
 
 
@@ -1752,133 +1953,16 @@ def _room_for_share(extents: Sequence[int]) -> int:
     return _work_size(*extents)
 
 
-def _most_rows(stretch: "_Stretch", batch_size: int) -> int:
+def _most_rows(stretches: _Stretches, batch_size: int) -> int:
     """How many rows of a batch this rank computes at once at most."""
-    own = math.ceil(batch_size / stretch.ranks)
+    own = math.ceil(batch_size / stretches.ranks)
     return min(MICRO_BATCH_SIZE or own, own)
 
 
-def _own_rows(stretch: "_Stretch", batch: np.ndarray) -> np.ndarray:
+def _own_rows(stretches: _Stretches, batch: np.ndarray) -> np.ndarray:
     """This rank's rows of a batch."""
-    first, last = (len(batch) * rank // stretch.ranks for rank in (stretch.rank, stretch.rank + 1))
+    first, last = (len(batch) * rank // stretches.ranks for rank in (stretches.rank, stretches.rank + 1))
     return batch[first:last]
-
-
-class _Stretch:
-    """This rank's stretch of the vector of all parameters, and of the state; all are about as long.
-
-    A rank adds up what all found of the gradient there, makes the step there, and hands to all what its
-    parameters became. So a step's sums and its update are divided among ranks as its rows are.
-    """
-
-    def __init__(self, comm: Any, theta: np.ndarray, own_state: State) -> None:
-        self.comm, self.theta, self.own_state = comm, theta, tuple(own_state)
-        self.rank, self.ranks = int(comm.Get_rank()), int(comm.Get_size())
-        self.ends = _ends(self.ranks)
-        self.first, last = self.ends[self.rank : self.rank + 2]
-        self.own, self.size = theta[self.first : last], last - self.first
-        self.before = _kept_before(self.first)
-        self.taken = _kept("taken", (self.ranks - 1) * self.size)
-
-    def told_by_all(self, own: Sequence[float]) -> np.ndarray:
-        """What every rank tells, a row each."""
-        found = np.empty((self.ranks, len(own)))
-        self.comm.Allgather(np.array(own), found)
-        return found
-
-    def make_step(self, grad: np.ndarray, weights: list[float], setting: tuple[Any, ...]) -> None:
-        """The step by the sum of what all ranks have in `grad`, each times its weight."""
-        total = self._added_up(grad, weights)
-        norm = _norm_over_ranks(self, total)
-        _rest_of_step(self.own, total, self.own_state, self.first, self.before, norm, *setting)
-        _hand_out(self.comm, self.theta, self.ends)
-
-    def _added_up(self, grad: np.ndarray, weights: list[float]) -> np.ndarray:
-        """The sum of all gradients in this stretch, in the order of the ranks; without those of no weight."""
-        counts, sizes = _counts(self.ends), [self.size] * self.ranks
-        places = [self.size * (n - (n > self.rank)) for n in range(self.ranks)]
-        _exchanged(self.comm, (grad, counts, self.ends[:-1]), (self.taken, sizes, places))
-        total, *others = self._in_order(grad[self.first : self.first + self.size])
-        keep, *rest = weights
-        if not keep:
-            total[:] = 0
-        for vector, weight in zip(others, rest, strict=True):
-            if weight:
-                _add_weighted(total, keep or 1.0, vector, weight)
-                keep = 1.0
-        if keep not in (0.0, 1.0):
-            total *= DTYPE(keep)
-        return total
-
-    def _in_order(self, own: np.ndarray) -> list[np.ndarray]:
-        """Own numbers and those that others sent, in the order of the ranks."""
-        others = [self.taken[self.size * n : self.size * (n + 1)] for n in range(self.ranks - 1)]
-        return [*others[: self.rank], own, *others[self.rank :]]
-
-
-def _hand_out(comm: Any, vector: np.ndarray, ends: list[int]) -> None:
-    """Let all ranks have of a vector what each has in its part, from one of `ends` to the next."""
-    rank, ranks = comm.Get_rank(), comm.Get_size()
-    first, last = ends[rank : rank + 2]
-    start = last if rank == 0 else 0  # MPI may refuse to take where it sends
-    own = vector[first:last], [last - first] * ranks, [0] * ranks
-    _exchanged(comm, own, (vector[start:], _counts(ends), [max(end - start, 0) for end in ends[:-1]]))
-
-
-def _exchanged(
-    comm: Any, sent: tuple[np.ndarray, list[int], list[int]], taken: tuple[np.ndarray, list[int], list[int]]
-) -> None:
-    """Parts of vectors sent and taken, of so many numbers and from where; nothing to this rank itself."""
-    rank, messages = comm.Get_rank(), []
-    for vector, counts, places in (sent, taken):
-        messages.append([vector, ([*counts[:rank], 0, *counts[rank + 1 :]], places)])
-    comm.Alltoallv(*messages)
-
-
-def _ends(ranks: int) -> list[int]:
-    """Where the parts of ranks begin in the vector of all parameters, and where the last one ends.
-
-    Each has about as many entries that training changes.
-    """
-    shares = (_kept_before(SIZE) * n // ranks for n in range(1, ranks))
-    return [0, *map(_place_of_kept, shares), SIZE]
-
-
-def _place_of_kept(entry: int) -> int:
-    """Where an entry of a state lies in the vector of all parameters."""
-    return next((first + entry - kept for first, size, kept in TRAINED if entry < kept + size), SIZE)
-
-
-def _counts(ends: list[int]) -> list[int]:
-    return [last - first for first, last in pairwise(ends)]
-
-
-def _kept_before(place: int) -> int:
-    """How many entries a state has for those before a place in the vector of all parameters."""
-    return sum(min(max(place - first, 0), size) for first, size, _ in TRAINED)
-
-
-def _part_of(comm: Any, state: State) -> State:
-    """This rank's part of a state, as views."""
-    first, last = (_kept_before(end) for end in _ends(comm.Get_size())[comm.Get_rank() :][:2])
-    return State(state.step, *(vector[first:last] for vector in tuple(state)[1:]))
-
-
-def _hand_out_state(comm: Any, state: State) -> None:
-    """Let all ranks have all of a state of which each has its part."""
-    for vector in tuple(state)[1:]:
-        _hand_out(comm, vector, [*map(_kept_before, _ends(comm.Get_size()))])
-
-
-def _is_part(comm: Any, state: Any) -> bool:
-    """Whether this is a rank's part of a state, and no whole one. Raises where it is neither."""
-    first, last = (_kept_before(end) for end in _ends(comm.Get_size())[comm.Get_rank() :][:2])
-    vectors, own = tuple(state)[1:] if isinstance(state, State) else (), last - first
-    if vectors and own < _kept_before(SIZE) and all(np.shape(vector) == (own,) for vector in vectors):
-        _check_state(state, own)
-        return True
-    _check_state(state)
-    return False
 
 
 def own_state(state: State, comm: Any) -> State:
@@ -1888,8 +1972,10 @@ def own_state(state: State, comm: Any) -> State:
     `train_epoch`, each part is changed in place.
     """
     _check_state(state)
-    can_be_divided = _kept_before(SIZE) > 1
-    return State(*map(np.copy, _part_of(comm, state) if can_be_divided else state))
+    if _kept_before(SIZE) <= 1:
+        return _copy_of_state(state)
+    parts = [tuple(part)[1:] for part in _parts_of(comm, state, is_part=False)]
+    return State(np.copy(state.step), *map(np.concatenate, zip(*parts, strict=True)))
 
 
 def whole_state(state: State, comm: Any) -> State:
@@ -1902,22 +1988,19 @@ def whole_state(state: State, comm: Any) -> State:
     _agree(comm, _fingerprint(state.step, np.array(is_part)))
     if not is_part:
         return _copy_of_state(state)
-    ends = [*map(_kept_before, _ends(comm.Get_size()))]
-    whole = State(np.copy(state.step), *(np.empty(ends[-1], DTYPE) for _ in tuple(state)[1:]))
-    for part, vector in zip(_part_of(comm, whole), state, strict=True):
-        part[:] = vector
+    vectors = (np.empty(_kept_before(SIZE), DTYPE) for _ in tuple(state)[1:])
+    whole = State(np.copy(state.step), *vectors)
+    places = (_parts_of(comm, each, is_part=each is state) for each in (whole, state))
+    for part, own in zip(*places, strict=True):
+        for vector, given in zip(part, own, strict=True):
+            vector[:] = given
     _hand_out_state(comm, whole)
     return whole
 
 
-def _point(_: _Stretch, theta: np.ndarray, __: tuple[Any, ...]) -> np.ndarray:
+def _point(_: _Stretches, theta: np.ndarray, __: tuple[Any, ...]) -> np.ndarray:
     """Where the gradient of the coming step is taken."""
     return theta
-
-
-def _norm_over_ranks(*_: Any) -> float:
-    """The norm of the whole gradient: nothing asks for it."""
-    return 0.0
 
 
 # --- Which step of a training broke, and which tensor in it was the first that is not finite ---
