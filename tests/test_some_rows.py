@@ -155,6 +155,31 @@ def test_rows_that_count_for_nothing_have_no_mean_of_their_own(most: int, tmp_pa
         assert loss_of(module, module.init_params(0), [X, weights]) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weights", ["", ", weights=w"])
+def test_a_mean_near_the_largest_number_is_one_by_pieces_too(
+    dtype: str, weights: str, most: int, tmp_path: Path
+) -> None:
+    """It is finite at once, so that it is to be by pieces: what these weigh is divided first."""
+    largest = float(np.finfo(dtype).max)
+    loss = f"softmax_cross_entropy(z, t{weights}) + {0.25 * largest:.3g} * mean((z_W + 1 - z_W)**2)"
+    module = module_of({**spec(loss), "dtype": dtype}, tmp_path)
+    params, data = module.init_params(0), given(module)
+    expected = module.loss(params, *data)
+    assert 0.2 * largest < expected < largest
+    assert loss_of(module, params, data) == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_that_cancel_on_the_way_do_no_harm(most: int, tmp_path: Path) -> None:
+    said = spec("sum(weights * mean((z - 1)**2, axis=1)) / sum(weights)")
+    said["inputs"] = {"x": ["batch", 3], "weights": ["batch"]}
+    module = module_of({**said, "targets": {}}, tmp_path)
+    weights = np.array([1.0, 1, 1, -3, 2, 2.5, 0.5])
+    params = module.init_params(0)
+    found = loss_of(module, params, [X, weights])
+    assert found == pytest.approx(module.loss(params, X, weights), rel=1e-9)
+
+
 def test_targets_of_other_rows_are_not_scored(most: int, tmp_path: Path) -> None:
     said = {**spec("mean((z - t)**2)"), "targets": {"t": [3]}}
     module = module_of(said, tmp_path)

@@ -21,15 +21,11 @@ def loss_of(module: ModuleType, params: Any, arrays: Sequence[Any]) -> float:
     pieces = _in_pieces(module, (*module.INPUTS, *module.TARGETS), arrays, how)
     if len(pieces) == 1:
         return float(module.loss(params, *arrays))
-    total, whole, value = 0.0, 0.0, 0.0
-    for piece in pieces:
-        value = piece.loss(params)
-        weight = piece.weight(how)
-        if weight:  # a mean of what counts has no value where nothing does
-            total, whole = total + weight * value, whole + weight
-    if how == "sum":
-        return total
-    return total / whole if whole else value
+    found = [(piece.loss(params), piece.weight(how)) for piece in pieces]
+    whole = 1.0 if how == "sum" else sum(weight for _, weight in found)
+    if not whole:  # a mean of what counts has no value where nothing does
+        return found[-1][0]
+    return sum(value * (weight / whole) for value, weight in found if weight)
 
 
 def predictions_of(

@@ -59,9 +59,9 @@ def _made_up(bench: Bench, data: list[Array], how: str) -> float:
     for before, row in _rows(bench, data):
         values.append(float(module._loss_of(bench.params(), (*row, *_key(module, before)))))
         weights.append(_weight(bench, row) if how == "weighted" else 1.0)
-    counted = [value * weight for value, weight in zip(values, weights, strict=True) if weight]
     whole = 1.0 if how == "sum" else sum(weights)
-    return sum(counted) / whole if whole else values[0]
+    counted = ((v, w) for v, w in zip(values, weights, strict=True) if w)
+    return sum(value * (weight / whole) for value, weight in counted) if whole else values[0]
 
 
 def _weight(bench: Bench, row: list[Array]) -> float:
