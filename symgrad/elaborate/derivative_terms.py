@@ -174,7 +174,7 @@ class DerivativeTerms:
                 raise self._across(rows, of.tensor, by.tensor, number)
             else:
                 places.append(EACH)
-        direction = Direction(by.tensor, tuple(places))
+        direction = Direction(by.tensor, tuple(places), axes)
         if self._is_wide(of, direction):
             return Entry(self._adjoint(of, by.tensor), by.indices)
         tangent = self.tangents.of(of.tensor, direction)

@@ -43,6 +43,7 @@ from symgrad.spec.model import CarriedSpec, EquationSpec, FunctionSpec, Model, N
 from symgrad.spec.other_names import meant
 from symgrad.spec.reads import draws_in, read_by, read_inside
 from symgrad.spec.sense import refuse_nonsense
+from symgrad.spec.taken_names import tensors_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -233,8 +234,7 @@ def _manual(spec: Spec, taken: set[str]) -> tuple[EquationSpec, ...]:
 def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpec, ...]:
     """The user's and the library's functions that the formulas call, each after those it calls itself."""
     users = {f.name: f for f in spec.functions}
-    tensors = {t.name for t in (*spec.inputs, *spec.targets)} | {c.name for c in spec.constants}
-    tensors |= {p.name for p in spec.parameters} | {e.name for e in spec.equations}
+    tensors = tensors_named(spec)
     found: dict[str, FunctionSpec] = {}
 
     stopped = {id(call) for formula in formulas for call in _stopped(formula)}

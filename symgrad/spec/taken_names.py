@@ -20,8 +20,21 @@ def unused(name: str, taken: Container[str]) -> str:
 
 def names_taken(spec: Spec) -> set[str]:
     """What the user has named: no layer's tensor may bear such a name, not even an axis's."""
-    data = (*spec.inputs, *spec.targets)
-    tensors = [t.name for t in data] + [c.name for c in spec.constants] + [p.name for p in spec.parameters]
-    listed = [t.axes for t in data] + [p.axes for p in spec.parameters]
-    axes = [axis for of in listed for axis in of if isinstance(axis, str)]
-    return {*tensors, *axes, *(name for name, _ in spec.axes), *(f.name for f in spec.functions)}
+    return _given_tensors(spec) | axes_named(spec) | {function.name for function in spec.functions}
+
+
+def tensors_named(spec: Spec) -> set[str]:
+    """All tensors of a spec, given or computed."""
+    return _given_tensors(spec) | {equation.name for equation in spec.equations}
+
+
+def _given_tensors(spec: Spec) -> set[str]:
+    data = {tensor.name for tensor in (*spec.inputs, *spec.targets)}
+    return data | {c.name for c in spec.constants} | {p.name for p in spec.parameters}
+
+
+def axes_named(spec: Spec) -> set[str]:
+    """The axes that have a size, and those of tensors."""
+    listed = [t.axes for t in (*spec.inputs, *spec.targets)] + [p.axes for p in spec.parameters]
+    axes = {axis for of in listed for axis in of if isinstance(axis, str)}
+    return axes | {name for name, _ in spec.axes}

@@ -32,10 +32,11 @@ Place: TypeAlias = int | Literal["row", "each"]
 
 @dataclass(frozen=True)
 class Direction:
-    """What varies: an entry of a tensor, by its place on each axis."""
+    """What varies: an entry of a tensor, by its place on each of its axes."""
 
     tensor: str
     places: tuple[Place, ...]
+    axes: Axes
 
     @property
     def name(self) -> str:
@@ -43,14 +44,16 @@ class Direction:
         numbers = [str(place) for place in self.places if isinstance(place, int)]
         return self.tensor + ("".join(numbers) if any(number != "0" for number in numbers) else "")
 
-    def runs(self, axes: Axes) -> Axes:
-        """The axes along which every entry varies in turn, of those of the tensor."""
-        return tuple(axes[n] for n, place in enumerate(self.places) if place == EACH)
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """Those along which every entry varies in turn."""
+        along = enumerate(zip(self.places, self.axes, strict=True))
+        return tuple(Loop(index_symbol(f"_s{n}"), axis) for n, (place, axis) in along if place == EACH)
 
     @property
     def seeds(self) -> tuple[sp.Symbol, ...]:
-        """The indices of the axes along which every entry varies in turn."""
-        return tuple(index_symbol(f"_s{n}") for n, place in enumerate(self.places) if place == EACH)
+        """The indices of these."""
+        return tuple(loop.index for loop in self.loops)
 
     def among(self, indices: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
         """The indices of a tangent: what a layer multiplies by its matrix stays last."""
@@ -79,10 +82,6 @@ class Along:
     def seeds(self) -> tuple[sp.Symbol, ...]:
         """The indices that the change has beside those of the tensor."""
         return tuple(loop.index for loop in self.loops)
-
-    def runs(self, axes: Axes) -> Axes:  # noqa: ARG002  # as those of a direction
-        """The axes of these."""
-        return tuple(loop.axis for loop in self.loops)
 
     def among(self, indices: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
         """The indices of a tangent: what counts steps comes first."""
@@ -159,11 +158,10 @@ class Tangents:
             self._flat[equation.target, direction] = self.tensors[equation.target].of
         if total == 0:
             return None
-        seeds, runs = direction.seeds, direction.runs(self.tensors[direction.tensor].axes)
         made = Equation(
             equation.target,
-            (*equation.indices, *seeds) if equation.scatters else direction.among(equation.indices),
-            (*equation.loops, *(Loop(s, a) for s, a in zip(seeds, runs, strict=True))),
+            (*equation.indices, *direction.seeds) if equation.scatters else direction.among(equation.indices),
+            (*equation.loops, *direction.loops),
             "none" if equation.reduction == "none" else "sum",
             total,
         )
@@ -221,7 +219,7 @@ class Tangents:
         return self._named_alike(readers[0], direction) if is_alike else equation.target
 
     def _axes(self, made: Equation, of: Equation, direction: Direction | Along) -> Axes:
-        own, runs = self.tensors[of.target].axes, direction.runs(self.tensors[direction.tensor].axes)
+        own, runs = self.tensors[of.target].axes, [loop.axis for loop in direction.loops]
         if made.scatters:
             return (*own, *runs)
         axis_of = dict(zip((*of.indices, *direction.seeds), (*own, *runs), strict=True))

@@ -13,6 +13,7 @@ from symgrad.spec.language.syntax import Call, Name, Node, Number
 from symgrad.spec.language.trees import calls, names_in, substitute, transform
 from symgrad.spec.other_names import known_as, meant
 from symgrad.spec.ranges import check_ranges, spans
+from symgrad.spec.taken_names import tensors_named
 
 if TYPE_CHECKING:
     from symgrad.spec.library import Function
@@ -32,7 +33,7 @@ def applied_loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
         SpecError: an unknown loss, or a bare one where there are several outputs or targets.
     """
     loss = spec.loss
-    if isinstance(loss, Name) and (loss.id not in library.losses or loss.id in _tensor_names(spec)):
+    if isinstance(loss, Name) and (loss.id not in library.losses or loss.id in tensors_named(spec)):
         return _named_loss(spec, loss)
     if isinstance(loss, Name):
         loss = Call(loss.id, (), (), loss.at)
@@ -50,14 +51,9 @@ def applied_loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
     return replace(loss, arguments=(Name(outputs[0], loss.at), Name(targets[0], loss.at)))
 
 
-def _tensor_names(spec: Spec) -> set[str]:
-    declared = {t.name for t in (*spec.inputs, *spec.targets)} | {c.name for c in spec.constants}
-    return declared | {p.name for p in spec.parameters} | {e.name for e in spec.equations}
-
-
 def _named_loss(spec: Spec, loss: Name) -> Node:
     """A loss that is one of the tensors, or a slip of the pen."""
-    if loss.id in _tensor_names(spec):
+    if loss.id in tensors_named(spec):
         return loss
     layer = known_as(loss.id, library.layers)
     if layer and not known_as(loss.id, library.losses):

@@ -47,7 +47,7 @@ from symgrad.spec.model import (
     StateSpec,
 )
 from symgrad.spec.reads import indices_of
-from symgrad.spec.taken_names import names_taken, unused
+from symgrad.spec.taken_names import axes_named, names_taken, tensors_named, unused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -63,7 +63,7 @@ class LayerExpander:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.no_axes = _tensors(spec) - _axes(spec)
+        self.no_axes = tensors_named(spec) - axes_named(spec)
         self.known = known_layers(spec)
         self.chain = bool(spec.layers)
         self.declared = chain_equations(spec) if self.chain else spec.equations
@@ -343,17 +343,6 @@ def _axis(size: Node, values: Arguments, at: Position, no_axes: Collection[str])
         at=place,
         remedy=f"write {argument}=32, for example",
     )
-
-
-def _tensors(spec: Spec) -> set[str]:
-    data = {tensor.name for tensor in (*spec.inputs, *spec.targets)}
-    made = {equation.name for equation in spec.equations} | {constant.name for constant in spec.constants}
-    return data | made | {parameter.name for parameter in spec.parameters}
-
-
-def _axes(spec: Spec) -> set[str]:
-    declared = [*(t.axes for t in (*spec.inputs, *spec.targets)), *(p.axes for p in spec.parameters)]
-    return {name for name, _ in spec.axes} | {a for axes in declared for a in axes if isinstance(a, str)}
 
 
 def _check_tensors(entry: library.Layer, operands: Arguments) -> None:
