@@ -18,7 +18,7 @@ from symgrad.scaling.measured_machine import RankProbe
 from symgrad.scaling.quantities import bytes_per_second, seconds
 from symgrad.scaling.rank_probe import SHORT
 from symgrad.scaling.scaling_plan import ScalingPlan
-from symgrad.scaling.step_model import Cluster, Link, Tcp, TimedMachine, predicted
+from symgrad.scaling.step_model import Cluster, Link, SentBucket, Tcp, TimedMachine, predicted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ MACHINE = TimedMachine(
     plain=0.9,
     side_by_side={1: {1: 0.1, 8: 0.8}, 2: {1: 0.2, 8: 1.0}},
     bandwidth={2: 1000.0},
-    tcp=Tcp(message=0.002, byte=0.001),
+    tcp=Tcp(message=0.002, exchange=0.005, byte=0.001),
     memory={1: 50.0, 8: 120.0},
 )
 NO: Mapping[str, str] = {}
@@ -96,22 +96,40 @@ def test_the_data_lie_on_each_machine_once() -> None:
 
 
 def test_machines_send_each_other_the_rest() -> None:
-    """Each of the 2 ranks on a machine hands 6 others a stretch of 50 bytes, when all have come."""
+    """Each of the 2 ranks on a machine hands 6 others a stretch of 50 bytes, twice."""
     step = predicted(MACHINE, CLUSTER, 8, 16, 400)
     assert (step.machines, step.rows) == (4, 2)
-    inside, met, carried = 2 * 50 / 1000, 3 * 0.012, 2 * 6 * 50 / 100
-    assert math.isclose(step.sending, 2 * (inside + met + 7 * 0.012 + carried))
-    slow = Cluster(2, Link(latency=10.0, bandwidth=100.0))
-    rounds = 3 * 10.002 + carried * 3 * 4 / 7
-    assert math.isclose(predicted(MACHINE, slow, 8, 16, 400).sending, 2 * (inside + 3 * 10.002 + rounds))
+    inside, outside = 2 * 50 / 1000, 0.005 + 6 * 0.002 + 0.01 + 2 * 6 * 50 / 100
+    assert math.isclose(step.sending, 2 * (inside + outside))
+    far = predicted(MACHINE, Cluster(2, Link(latency=10.0, bandwidth=100.0)), 32, 32, 400).sending
+    near = predicted(MACHINE, Cluster(2, Link(latency=0.0, bandwidth=100.0)), 32, 32, 400).sending
+    assert math.isclose(far - near, 2 * 4 * 10)  # 31 messages, 8 at once
 
 
 def test_two_machines_send_each_other_half() -> None:
     """By a link, 200 bytes in either direction; a core that is slower than the link holds it up."""
-    alone = Cluster(1, Link(latency=0.01, bandwidth=100.0))
-    assert math.isclose(predicted(MACHINE, alone, 2, 8, 400).sending, 2 * (2 * 0.012 + 200 / 100))
-    fast = Cluster(1, Link(latency=0.01, bandwidth=1e6))
-    assert math.isclose(predicted(MACHINE, fast, 2, 8, 400).sending, 2 * (2 * 0.012 + 200 * 0.001))
+    slow, fast = (Cluster(1, Link(latency=0.01, bandwidth=rate)) for rate in (100.0, 1e6))
+    assert math.isclose(predicted(MACHINE, slow, 2, 8, 400).sending, 2 * (0.015 + 200 / 100))
+    assert math.isclose(predicted(MACHINE, fast, 2, 8, 400).sending, 2 * (0.015 + 200 * 0.001))
+
+
+def test_what_is_sent_while_a_rank_computes() -> None:
+    """Half of 200 bytes is there when half of the computing is, so a link may do much of it meanwhile; what a
+    core copies takes its own time.
+    """
+    buckets = (SentBucket(0.5, 0.5), SentBucket(0.5, 0.0))
+
+    def sending(machine: TimedMachine, bandwidth: float) -> float:
+        cluster = Cluster(1, Link(latency=0.01, bandwidth=bandwidth))
+        return predicted(machine, cluster, 2, 8, 400, buckets=buckets).sending
+
+    light = replace(MACHINE, tcp=Tcp(0.002, 0.005, 1e-6))
+    one, half = 0.015 + 100 / 1000, MACHINE.computing(4, 1) / 2
+    assert one < half
+    assert math.isclose(sending(light, 1000.0), one + 2 * one)
+    slow = 0.015 + 100 / 100
+    assert math.isclose(sending(light, 100.0), 2 * slow - half + 2 * slow)
+    assert math.isclose(sending(MACHINE, 1e9), 200 * 0.001 + 2 * (0.015 + 100 * 0.001))
 
 
 def test_real_steps_that_differ_are_told() -> None:
@@ -146,7 +164,13 @@ def test_weak_scaling_is_measured_with_as_many_rows_for_each_rank(monkeypatch: p
             asked.append((ranks, list(rows)))
         times = {str(ranks * count): 0.1 * count for count in rows}
         exchange = {str(SHORT): 1e-6, str(_.vector): 1e-5}
-        return {"steps": times, "memory": dict.fromkeys(times, 1e6), "exchange": exchange, "plain": 1.0}
+        return {
+            "steps": times,
+            "memory": dict.fromkeys(times, 1e6),
+            "exchange": exchange,
+            "told": 1e-6,
+            "plain": 1.0,
+        }
 
     monkeypatch.setattr(RankProbe, "found", found)
     plan = sg.plan(LINE, ranks=4, ranks_per_machine=2, batch=12, weak=True, random=True, measure=[2])
@@ -204,9 +228,9 @@ COUPLED = {
 
 
 def test_what_ranks_tell_each_other_is_sent_between_machines() -> None:
-    """Each of 8 ranks on 4 machines tells 5 bytes: 2 x 6 x 5 leave a machine, one after the other."""
+    """Each of 8 ranks on 4 machines tells 5 bytes, in 3 rounds: 2 x 6 x 5 leave a machine."""
     more = predicted(MACHINE, CLUSTER, 8, 16, 400, told=(5, 5)).sending
-    assert math.isclose(more - predicted(MACHINE, CLUSTER, 8, 16, 400).sending, 2 * (7 * 0.012 + 60 / 100))
+    assert math.isclose(more - predicted(MACHINE, CLUSTER, 8, 16, 400).sending, 2 * (3 * 0.012 + 60 / 100))
     assert predicted(MACHINE, CLUSTER, 2, 16, 400, told=(5,)) == predicted(MACHINE, CLUSTER, 2, 16, 400)
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 
 _LEAST_SENT = 1 << 12
-_MESSAGES = 4
-"""In two exchanges, each of which ranks begin when all have come."""
 BY_TCP = {
     "OMPI_MCA_pml": "ob1",
     "OMPI_MCA_btl": "self,tcp",
@@ -64,8 +62,9 @@ class RankProbe:
             DataError: a rank ended before that, and said why.
         """
         batched = [name not in self.work.whole for name in self.work.arrays]
-        asked = {"module": str(self.work.module.__file__), "batched": batched}
+        asked: dict[str, Any] = {"module": str(self.work.module.__file__), "batched": batched}
         asked |= {"rows": [count * ranks for count in rows], "exchanged": [SHORT, self.vector]}
+        asked["between_machines"] = bool(environment)
         (self.folder / "asked.json").write_text(json.dumps(asked))
         result = self.folder / "found.json"
         result.unlink(missing_ok=True)
@@ -115,10 +114,10 @@ def measured(
         for ranks in (1, *side_by_side):
             progress(f"timing steps of {ranks} {'process' if ranks == 1 else 'processes side by side'}")
             found[ranks] = probe.found(ranks, _rows(work.batch, least_rows))
-        tcp = Tcp(0.0, 0.0)
+        tcp = Tcp(0.0, 0.0, 0.0)
         if is_one_of_many:
             progress("timing what it takes to send to other machines")
-            tcp = _tcp(probe.found(2, [], BY_TCP)["exchange"], probe.vector)
+            tcp = _tcp(probe.found(2, [], BY_TCP), probe.vector)
         for ranks, rows in together.items():
             progress(f"timing steps of {ranks} {'rank' if ranks == 1 else 'ranks'} once more")
             again = probe.found(ranks, [rows])
@@ -147,9 +146,10 @@ def _by_rows(found: Mapping[str, float], ranks: int, part: float = 0.0) -> dict[
     return {int(rows) // ranks: max(value - part, value / 2) for rows, value in found.items()}
 
 
-def _tcp(exchange: Mapping[str, float], vector: int) -> Tcp:
+def _tcp(found: Mapping[str, Any], vector: int) -> Tcp:
     """What sending takes: two exchanges between two ranks, of which each sends and takes half of a vector."""
-    return Tcp(exchange[str(SHORT)] / _MESSAGES, _sending(exchange, vector) / vector)
+    exchange = found["exchange"]
+    return Tcp(found["told"], exchange[str(SHORT)] / 2, _sending(exchange, vector) / vector)
 
 
 def _sending(exchange: Mapping[str, float], vector: int) -> float:

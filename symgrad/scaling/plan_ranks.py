@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from symgrad.judgement.shared_batches import demand_shared
 from symgrad.ranks.group_of_ranks import OneOfOne
 from symgrad.scaling.measured_machine import measured
 from symgrad.scaling.scaling_plan import ScalingPlan
-from symgrad.scaling.step_model import Cluster, PredictedStep, TimedMachine, predicted
+from symgrad.scaling.step_model import Cluster, PredictedStep, SentBucket, TimedMachine, predicted
 from symgrad.spec.expand import expand
 from symgrad.usable_cores import usable_cores
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Spec
 
 MOST_ON_A_CORE = 4
+_STEPS = 5
 
 
 def plan_ranks(
@@ -59,7 +61,7 @@ def plan_ranks(
     module = cached_module(spec, checked_text)
     work = workload_of(model, module, batch=batch, random=random)
     _demand_steps(work)
-    told = _compiled_for_ranks(work)
+    told, buckets = _heard(work)
     counts, rows = _counts(ranks, measure), work.batch or 1
     least = rows if is_weak else math.ceil(rows / counts[-1])
     side_by_side = sorted({max(cores, 2), max(on_each, 2)})
@@ -76,7 +78,7 @@ def plan_ranks(
         cores=cores,
         ranks_per_machine=on_each,
         network=network,
-        steps=_steps(machine, Cluster(on_each, network), work, counts, is_weak, told),
+        steps=_steps(machine, Cluster(on_each, network), work, counts, is_weak, told, buckets),
         measured=real,
     )
 
@@ -103,24 +105,46 @@ def _demand_steps(work: Workload) -> None:
 
 
 class _Listener(OneOfOne):
-    """One rank that keeps how many bytes it `told` others each time, in floating-point numbers."""
+    """One rank that keeps how many bytes it `told` others each time, in floating-point numbers, and when it
+    began a step and sent buckets of its gradient.
+    """
 
     def __init__(self) -> None:
         self.told: list[int] = []
+        self.begun, self.sent = 0.0, list[float]()
 
     def Allgather(self, sent: Any, taken: Any) -> None:
         """What all sent, side by side."""
-        if sent.dtype.kind == "f":  # and no digest, in which they agree once an epoch
+        if sent.dtype.kind == "f":
             self.told.append(sent.nbytes)
+        else:  # a digest, in which all agree before a step
+            self.begun = time.perf_counter()
         super().Allgather(sent, taken)
 
+    def Ialltoallv(self, *_: Any) -> Any:
+        """Begin to exchange with nobody."""
+        self.sent.append(time.perf_counter())
+        return self
 
-def _compiled_for_ranks(work: Workload) -> tuple[int, ...]:
-    """Make one shared step, so that ranks find compiled what they run; the bytes that each tells all."""
-    params, comm = work.module.init_params(0), _Listener()
-    state = work.module.init_state(params)
-    work.module.train_step(params, state, *work.batches(1)[0].values(), comm=comm)
-    return tuple(comm.told)
+    def Wait(self) -> None:
+        """There is nothing to wait for."""
+
+
+def _heard(work: Workload) -> tuple[tuple[int, ...], tuple[SentBucket, ...]]:
+    """Make shared steps, so that ranks find compiled what they run: the bytes that each tells all in one, and
+    when it sends its gradient.
+    """
+    module, batch = work.module, work.batches(1)[0].values()
+    params = module.init_params(0)
+    state, rests = module.init_state(params), []
+    for _ in range(1 + _STEPS):
+        comm = _Listener()
+        module.train_step(params, state, *batch, comm=comm)
+        *_, end = sent = comm.sent[: len(module.BUCKETS)]
+        rests.append([(end - at) / (end - comm.begun) for at in sent])
+    typical = np.median(rests[1:], axis=0)  # the first compiles
+    shares = [(last - first) / module.SIZE for _, first, last in module.BUCKETS]
+    return tuple(comm.told), tuple(map(SentBucket, shares, map(float, typical)))
 
 
 def _counts(ranks: int, measure: Collection[int]) -> list[int]:
@@ -136,12 +160,13 @@ def _steps(
     counts: list[int],
     is_weak: bool,
     told: tuple[int, ...],
+    buckets: tuple[SentBucket, ...],
 ) -> tuple[PredictedStep, ...]:
     module, batch = work.module, work.batch or 1
     vector = module.SIZE * np.dtype(module.DTYPE).itemsize
     states = module.init_state(module.init_params(0))[1:] if work.model.spec.train.shard else ()
     divided, data = (sum(array.nbytes for array in some) for some in (states, work.arrays.values()))
     return tuple(
-        predicted(machine, cluster, n, batch * n if is_weak else batch, vector, divided, data, told)
+        predicted(machine, cluster, n, batch * n if is_weak else batch, vector, divided, data, told, buckets)
         for n in counts
     )

@@ -15,6 +15,7 @@ from symgrad.compiler.loading.load import load
 from symgrad.ranks.group_of_ranks import OneOfOne
 from symgrad.ranks.mpi_world import world
 from symgrad.ranks.patient_comm import PatientComm
+from symgrad.ranks.sent_behind import sent_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ def main(folder: Path) -> None:
     """
     asked = json.loads((folder / "asked.json").read_text())
     module, begun = load(asked["module"]), world()
-    comm = OneOfOne() if begun is None else PatientComm(begun)  # as trainings wait
+    comm: Any = OneOfOne() if begun is None else PatientComm(begun)  # as trainings wait
     with np.load(folder / "data.npz") as stored:
         arrays = [stored[name] for name in (*module.INPUTS, *module.TARGETS)]
     own = sum(array.nbytes for array in arrays)  # in trainings, ranks of a machine share them
@@ -44,7 +45,9 @@ def main(folder: Path) -> None:
     if begun is None:
         found["plain"] = _timed(None, _steps(module, arrays, batched, max(asked["rows"]), {}))
     else:
-        found["exchange"] = {size: _exchange(comm, size) for size in asked["exchanged"]}
+        exchange = _behind(comm) if asked["between_machines"] else comm.Alltoallv
+        found["exchange"] = {size: _exchange(comm, exchange, size) for size in asked["exchanged"]}
+        found["told"] = _told(comm)
     if comm.Get_rank() == 0:
         (folder / "found.json").write_text(json.dumps(found))
 
@@ -92,19 +95,40 @@ def _timed(ranks: Any, run: Callable[[int], float]) -> float:
     return max(median([slowest(long) - slowest(short) for _ in range(_REPEATS)]), 0.0) / (long - short)
 
 
-def _exchange(comm: Any, size: int) -> float:
+def _behind(comm: PatientComm) -> Callable[[Any, Any], None]:
+    """An exchange as between machines."""
+    way = sent_behind(comm.comm)
+    return lambda sent, taken: way.begin(sent, taken, comm.meet).Wait()
+
+
+def _told(comm: PatientComm) -> float:
+    """Seconds in which all know a few bytes of each."""
+    own, all_own = np.ones(1), np.ones(comm.Get_size())
+    return _slowest(comm, lambda: comm.Allgather(own, all_own))
+
+
+def _exchange(comm: PatientComm, exchange: Callable[[Any, Any], None], size: int) -> float:
     """Seconds of two exchanges as of a step: a rank sends parts of a vector, then one part to all."""
     ranks = comm.Get_size()
     part = max(size // 8 // ranks, 1)
     sent, taken, rank = np.ones(ranks * part), np.ones(ranks * part), comm.Get_rank()
     places, same = [part * n for n in range(ranks)], [0] * ranks
     each = [0 if n == rank else part for n in range(ranks)]
+
+    def both() -> None:
+        exchange([sent, (each, places)], [taken, (each, places)])
+        exchange([sent, (each, same)], [taken, (each, places)])
+
+    return _slowest(comm, both)
+
+
+def _slowest(comm: PatientComm, act: Callable[[], None]) -> float:
+    """Seconds of what all do at once: the slowest rank's, the median of some turns."""
     turns: list[float] = []
     for _ in range(3 * _REPEATS):
         comm.Barrier()
         start = time.perf_counter()
-        comm.Alltoallv([sent, (each, places)], [taken, (each, places)])
-        comm.Alltoallv([sent, (each, same)], [taken, (each, places)])
+        act()
         turns.append(max(comm.allgather(time.perf_counter() - start)))
     return median(turns)
 

@@ -1,11 +1,11 @@
 """What a shared step takes: computing as it was measured here, and what ranks send each other.
 
 A rank computes the gradient of its rows, which was timed here, and waits for the slowest. Then each gets
-one stretch of all gradients (all-to-all), makes the step there and hands to all what its parameters became
-(all-gather). All-gathers are also what each tells of its loss, and of sums over rows that rows read.
-Such exchanges cost what Thakur, Rabenseifner & Gropp (2005), "Optimization of collective communication
-operations in MPICH", say: long messages go one after the other, short ones in log2(ranks) rounds.
+one stretch of all gradients, makes the step there and hands to all what its parameters became. Each tells all
+of its loss, and of sums over rows that rows read: in log2(ranks) rounds, as Thakur, Rabenseifner & Gropp
+(2005), "Optimization of collective communication operations in MPICH", say of short messages.
 Between machines messages go through TCP, which takes processors that compute; what that takes was timed here.
+There buckets of the gradient go one after another as they are finished, while the rest of it is computed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from symgrad.ranks.sent_behind import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,12 +32,24 @@ class Link:
 
 @dataclass(frozen=True)
 class Tcp:
-    """What it takes of a machine to send through TCP: seconds of a message, and of each byte of a rank's core
-    that sends it and takes one.
+    """What it takes to send through TCP: seconds of a message, of an exchange of two ranks beside its bytes,
+    and of each byte of a core that sends it and takes one.
     """
 
     message: float
+    exchange: float
     byte: float
+
+
+@dataclass(frozen=True)
+class SentBucket:
+    """So large a share of the gradient, finished where such a share of the computing is still to be done."""
+
+    share: float
+    rest: float
+
+
+AT_THE_END = (SentBucket(1.0, 0.0),)
 
 
 @dataclass(frozen=True)
@@ -90,28 +104,26 @@ class Between:
     tcp: Tcp
     network: Link
 
-    @property
-    def meeting(self) -> float:
-        """Seconds until all know that all have come."""
-        return self._rounds * self._message
+    def told(self, size: int) -> float:
+        """Seconds until all know so many bytes of each."""
+        rounds, carried = math.ceil(math.log2(self.ranks)), self._carried(size * (self.ranks - self.here))
+        return rounds * (self.tcp.message + self.network.latency) + carried
 
-    def exchange(self, moved: float) -> float:
-        """Seconds of an exchange in which each rank sends so many bytes to other machines, and takes as many.
+    def exchanged(self, moved: float) -> float:
+        """Seconds of an exchange: each rank sends so many bytes to other machines, and takes as many."""
+        waits = math.ceil((self.ranks - 1) / AT_ONCE) * self.network.latency
+        return self.tcp.exchange + (self.ranks - 2) * self.tcp.message + waits + self._carried(moved)
 
-        A core copies while what it copied before is under way. In each round a rank hands on half of all.
-        """
-        carried = max(moved * self.here / self.network.bandwidth, moved * self.tcp.byte)
-        one_by_one = (self.ranks - 1) * self._message + carried
-        handed_on = self._rounds * self.ranks / 2 / (self.ranks - 1)
-        return min(one_by_one, self.meeting + carried * handed_on)
+    def behind(self, moved: float, computing: float, buckets: Sequence[SentBucket]) -> float:
+        """By how many seconds computing is longer for what is exchanged meanwhile: a core copies it."""
+        over = 0.0
+        for bucket in buckets:
+            over = max(over, computing * (1 - bucket.rest)) + self.exchanged(moved * bucket.share)
+        return max(over - computing, moved * self.tcp.byte)
 
-    @property
-    def _message(self) -> float:
-        return self.tcp.message + self.network.latency
-
-    @property
-    def _rounds(self) -> int:
-        return math.ceil(math.log2(self.ranks))
+    def _carried(self, moved: float) -> float:
+        """A core copies while what it copied before is under way."""
+        return max(moved * self.here / self.network.bandwidth, moved * self.tcp.byte)
 
 
 @dataclass(frozen=True)
@@ -146,11 +158,12 @@ def predicted(
     divided: int = 0,
     data: int = 0,
     told: Sequence[int] = (),
+    buckets: Sequence[SentBucket] = AT_THE_END,
 ) -> PredictedStep:
     """A step on a batch of so many rows, whose gradient has so many bytes, and states that ranks divide.
 
     What each rank tells all others, so many bytes each time as `told` says, is timed here with a step;
-    between machines it is sent besides.
+    between machines it is sent besides, and the gradient in `buckets`.
 
     A rank has memory for its part of the gradients of all others, and of what is divided for its own alone;
     the bytes of all data are on each machine once, a part of the memory of each rank there.
@@ -160,17 +173,18 @@ def predicted(
     if ranks == 1:
         memory = _memory(machine.bytes_of(batch), data)
         return PredictedStep(1, 1, batch, batch, machine.plain, 0.0, memory)
+    computing = machine.computing(rows, here)
     sending = 2 * machine.sending(here, vector * here * (here - 1) / ranks)
     if here < ranks:
-        between = Between(ranks, here, machine.tcp, cluster.network)
-        sending += 2 * (between.meeting + between.exchange(vector * (ranks - here) / ranks))
-        sending += sum(between.exchange(size * (ranks - here)) for size in told)
+        between, moved = Between(ranks, here, machine.tcp, cluster.network), vector * (ranks - here) / ranks
+        sending += between.behind(moved, computing, buckets) + sum(map(between.told, told))
+        sending += sum(between.exchanged(moved * bucket.share) for bucket in buckets)
     return PredictedStep(
         ranks=ranks,
         machines=math.ceil(ranks / here),
         batch=batch,
         rows=rows,
-        computing=machine.computing(rows, here),
+        computing=computing,
         sending=sending,
         memory=_memory(machine.bytes_of(rows), (vector - divided) * (ranks - 1) / ranks + data / here),
     )
