@@ -15,6 +15,7 @@ import numpy as np
 from symgrad.errors import DivergenceError
 from symgrad.ranks.group_of_ranks import ALONE, OneOfOne, RankGroup
 from symgrad.training.epochs.divergence import Trace, bad_step, first_of_all
+from symgrad.training.epochs.mean_losses import MeanLoss
 from symgrad.training.epochs.set_batches import SetBatches, set_batches
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ class EpochSteps:
         epoch: int,
         steps: tuple[int, int],
         others: dict[str, float],
-    ) -> tuple[float, int]:
-        """Make steps in place; their mean loss per row, and how many rows they took."""
+    ) -> MeanLoss:
+        """Make steps in place; their mean loss over the rows that they took."""
         if self.other_sets:
             return self._train_by_steps(params, state, order, epoch, steps, others)
         rows = self.training.rows
@@ -129,7 +130,7 @@ class EpochSteps:
             **self._setting(epoch, others),
             **self.ranks.shared,
         )
-        return float(loss), rows
+        return MeanLoss(float(loss), rows)
 
     def _train_by_steps(
         self,
@@ -139,23 +140,22 @@ class EpochSteps:
         epoch: int,
         steps: tuple[int, int],
         others: dict[str, float],
-    ) -> tuple[float, int]:
+    ) -> MeanLoss:
         """The same where every step has rows of its own of several sets of points."""
         every, setting = (
             np.arange(self.training.rows) if order is None else order,
             {**self._setting(epoch, others), **self.ranks.shared},
         )
-        mean, rows = 0.0, 0
+        mean = MeanLoss()
         for step in range(steps[0], steps[1] + 1):
             batch = self.batch(every[self.rows(epoch, step, step)], step)
             loss = float(
                 self.module.train_epoch(params, state, *batch.arrays, batch_size=batch.rows, **setting)
             )
-            rows += batch.rows
-            mean = mean * ((rows - batch.rows) / rows) + loss * (batch.rows / rows)
+            mean = mean.joined(MeanLoss(loss, batch.rows))
             if not np.isfinite(loss):
                 break
-        return mean, rows
+        return mean
 
     def compile(self, params: Any, state: Any) -> None:
         """Make a first step that nobody keeps, as each rank will: what it runs is compiled then."""

@@ -12,6 +12,7 @@ import numpy as np
 from symgrad.errors import CallbackError, DivergenceError
 from symgrad.training.epochs.divergence import first_of_all, traced
 from symgrad.training.epochs.divided_states import DividedStates
+from symgrad.training.epochs.mean_losses import MeanLoss
 from symgrad.training.epochs.norms_of_gradients import gradient_norms
 from symgrad.training.epochs.snapshots import (
     Reached,
@@ -214,21 +215,20 @@ class Trainer:
     def _made(self, epoch: int) -> Made:
         """Make the steps of an epoch, and ask the callback of steps. Raises as above."""
         order = self.steps.order(epoch)
-        mean, rows, seconds, last = 0.0, 0, 0.0, 0
+        mean, seconds, last = MeanLoss(), 0.0, 0
         others, hyper = self.others, self.numbers
         for first, last in self.steps.pieces(epoch):
             others, hyper = self.others, self.numbers
             start = time.perf_counter()
-            loss, count = self.steps.train(self.params, self.state, order, epoch, (first, last), others)
+            made = self.steps.train(self.params, self.state, order, epoch, (first, last), others)
             seconds += time.perf_counter() - start
-            if not (math.isfinite(loss) and self.steps.is_finite(self.params)):
-                raise self._broken(loss)
-            rows += count
-            mean = mean * ((rows - count) / rows) + loss * (count / rows)
-            self._tell(epoch, last, loss)
+            if not (math.isfinite(made.loss) and self.steps.is_finite(self.params)):
+                raise self._broken(made.loss)
+            mean = mean.joined(made)
+            self._tell(epoch, last, made.loss)
             if self.answer.stops:
                 break
-        return Made(mean, seconds, last, others, hyper)
+        return Made(mean.loss, seconds, last, others, hyper)
 
     def _broken(self, loss: float) -> DivergenceError:
         last = self.states.whole(self.standing.last)
