@@ -46,7 +46,7 @@ def bound(rank: int) -> None:
 
 
 class TimedComm:
-    """A communicator, and how long its calls took."""
+    """A communicator, and for how long its calls were waited for."""
 
     def __init__(self, comm: Any) -> None:
         self.comm, self.seconds = comm, 0.0
@@ -55,14 +55,26 @@ class TimedComm:
         return getattr(self.comm, name)
 
     def Allgather(self, sent: Any, taken: Any) -> None:
-        start = time.perf_counter()
-        self.comm.Allgather(sent, taken)
-        self.seconds += time.perf_counter() - start
+        self.timed(lambda: self.comm.Allgather(sent, taken))
 
-    def Alltoallv(self, sent: Any, taken: Any) -> None:
+    def Ialltoallv(self, sent: Any, taken: Any) -> Any:
+        return TimedRequest(self, self.timed(lambda: self.comm.Ialltoallv(sent, taken)))
+
+    def timed(self, call: Callable[[], Any]) -> Any:
         start = time.perf_counter()
-        self.comm.Alltoallv(sent, taken)
+        given = call()
         self.seconds += time.perf_counter() - start
+        return given
+
+
+class TimedRequest:
+    """What was begun."""
+
+    def __init__(self, comm: TimedComm, request: Any) -> None:
+        self.comm, self.request = comm, request
+
+    def Wait(self) -> None:
+        self.comm.timed(self.request.Wait)
 
 
 def symgrad_steps(network: str, batch: int, ranks: int) -> None:
