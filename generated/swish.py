@@ -1702,6 +1702,12 @@ LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
 # With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
 PIECE = 4096
 ALONE = 2**18  # up to so many multiplications no library starts threads
+# Three kinds of products are an exception on Intel's processors, measured on one of model 85. a·bᵀ, which is
+# read along the sum, if c has THICK rows and columns or more: with a LONG side OpenBLAS has no kernel of its
+# own for it, and MKL takes 0.7 of its time from ALONE on; in float32 with sides within NARROW MKL packs no
+# factor, and OpenBLAS takes 0.7 of its time. So it does in float64 with MEDIUM rows, where a PAGE or more rows
+# of b lie a multiple of PAGE numbers apart, and so meet in the same places of the caches.
+THICK, LONG, NARROW, MEDIUM, PAGE = 16, 256, (64, 127), (32, 160), 512
 _IS_AMD = llvmlite.binding.get_host_cpu_name().startswith(("bdver", "btver", "znver"))
 _MKL = _library("mkl", "lib/libmkl_rt.*", "Library/bin/mkl_rt*.dll")
 _ONEDNN = _library("onednn", "lib/libdnnl.*") if _IS_AMD or not _MKL else None
@@ -1727,12 +1733,14 @@ if _MKL:
     llvmlite.binding.add_symbol("symgrad_mkl_threads", _entry(_MKL.MKL_Set_Num_Threads_Local))
 # Compiled code is kept on disk, while libraries come and go: where their products begin are symbols too.
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
-_FOR_MKL = (*MIDDLE, WIDE) if _IS_AMD else (LARGE, sys.maxsize, 1)
-_BOUNDS_OF_MKL = tuple(f"symgrad_mkl_{bound}" for bound in ("from", "below", "least_size"))
-for _bound, _value in zip(_BOUNDS_OF_MKL, _FOR_MKL, strict=True):
-    llvmlite.binding.add_symbol(_bound, _value)
-# Of so many rows, or more, blocks of a product are whole rows: so oneDNN is faster, and MKL slower.
-llvmlite.binding.add_symbol("symgrad_whole_from", sys.maxsize if _MKL and not _IS_AMD else 64)
+for _bound, _on_amd, _on_intel in (
+    ("from", MIDDLE[0], LARGE),
+    ("long_from", MIDDLE[0], ALONE + 1),
+    ("slow_from", MIDDLE[0], sys.maxsize),
+    ("below", MIDDLE[1], sys.maxsize),
+    ("least_size", WIDE, 1),
+):
+    llvmlite.binding.add_symbol(f"symgrad_mkl_{_bound}", _on_amd if _IS_AMD else _on_intel)
 
 
 _BY_ROWS, _BY_COLUMNS = "NT"  # what BLAS calls not transposed, and transposed
@@ -1835,7 +1843,7 @@ def _by_blas(builder: Any, product: _Product) -> None:
     routine = "sgemm" if alpha.type == ir.FloatType() else "dgemm"
     in_scipy = _symbol(builder, f"symgrad_{routine}", ir.VoidType(), given)
     in_mkl = _symbol(builder, f"symgrad_mkl_{routine}", ir.VoidType(), given)
-    chosen = builder.select(_is_for_mkl(builder, sizes), in_mkl, in_scipy)
+    chosen = builder.select(_is_for_mkl(builder, product), in_mkl, in_scipy)
     amount = _amount(builder, *sizes)
     has_threads = builder.icmp_signed(">", amount, amount.type(ALONE))
     with builder.if_else(has_threads) as (would, would_not):
@@ -1854,13 +1862,54 @@ def _switched(builder: Any, name: str) -> None:
     builder.call(_symbol(builder, name, ir.VoidType(), []), [])
 
 
-def _is_for_mkl(builder: Any, sizes: Sequence[Any]) -> Any:
-    """Whether a product of these sizes is one of those for MKL."""
-    amount = _amount(builder, *sizes)
-    least, most, least_size = (_number(builder, bound, amount.type) for bound in _BOUNDS_OF_MKL)
-    tests = [builder.icmp_signed(">=", amount, least), builder.icmp_signed("<", amount, most)]
-    tests += (builder.icmp_signed(">=", size, least_size) for size in sizes)
-    return reduce(builder.and_, tests)
+def _is_for_mkl(builder: Any, product: _Product) -> Any:
+    """Whether a product is one of those for MKL."""
+    sizes = product.a.rows, product.b.columns, product.a.columns
+    most, least_size = _bounds_of_mkl(builder, product, "below", "least_size")
+    amount, least = _amount(builder, *sizes), _least_for_mkl(builder, product)
+    bounds = (">=", amount, least), ("<", amount, most), *((">=", size, least_size) for size in sizes)
+    return _all(builder, *bounds)
+
+
+def _least_for_mkl(builder: Any, product: _Product) -> Any:
+    """From how many multiplications on a product of this kind is one for MKL."""
+    sides, kind = (product.a.rows, product.b.columns), product.a.rows.type
+    usual, if_long, if_slow = _bounds_of_mkl(builder, product, "from", "long_from", "slow_from")
+    is_thick = _all(
+        builder,
+        ("==", product.a.form, _letter(_BY_ROWS)),
+        ("==", product.b.form, _letter(_BY_COLUMNS)),
+        *((">=", side, kind(THICK)) for side in sides),
+    )
+    is_long = builder.or_(*(builder.icmp_signed(">=", side, kind(LONG)) for side in sides))
+    least = builder.select(builder.and_(is_thick, is_long), if_long, usual)
+    return builder.select(_is_slow_by_mkl(builder, product, is_thick), if_slow, least)
+
+
+def _is_slow_by_mkl(builder: Any, product: _Product, is_thick: Any) -> Any:
+    """Whether MKL reads the factors of a large product as they lie, more slowly than OpenBLAS packs them."""
+    alpha, a, b, _, _ = product
+    kind = a.rows.type
+    if alpha.type == ir.FloatType():
+        within = zip((a.rows, b.columns), map(kind, NARROW), strict=True)
+        return builder.and_(is_thick, _all(builder, *(("<=", side, most) for side, most in within)))
+    return _all(
+        builder,
+        ("==", b.form, _letter(_BY_ROWS)),
+        ("==", builder.srem(b.lead, kind(PAGE)), kind(0)),
+        (">=", b.rows, kind(PAGE)),
+        (">=", a.rows, kind(MEDIUM[0])),
+        ("<=", a.rows, kind(MEDIUM[1])),
+    )
+
+
+def _bounds_of_mkl(builder: Any, product: _Product, *names: str) -> list[Any]:
+    return [_number(builder, f"symgrad_mkl_{name}", product.a.rows.type) for name in names]
+
+
+def _all(builder: Any, *comparisons: tuple[str, Any, Any]) -> Any:
+    """Whether all of these hold."""
+    return reduce(builder.and_, (builder.icmp_signed(*comparison) for comparison in comparisons))
 
 
 def _amount(builder: Any, *sizes: Any) -> Any:
@@ -1915,8 +1964,12 @@ def _chosen(builder: Any, product: _Product) -> None:
 
 # Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
-# c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns.
+# c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns: each
+# reads and packs anew what it shares with others.
 LEAST_AMOUNT, LEAST_SIDE = 2**21, 64
+# Blocks that have so many rows or more are whole rows: so oneDNN is faster, and MKL slower.
+_WHOLE_FROM = sys.maxsize if _MKL and not _IS_AMD else LEAST_SIDE
+llvmlite.binding.add_symbol("symgrad_whole_from", _WHOLE_FROM)
 
 
 def _number_of_blocks(builder: Any, product: _Product) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from ctypes import CDLL
+from ctypes import CDLL, CFUNCTYPE, c_void_p, cast
 from glob import glob
-from itertools import product
+from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding
@@ -19,12 +19,13 @@ from symgrad.compiler.loading.load import load
 from symgrad.runtime.numba.products.masked_products import masked_gemm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
 SMALL, MIDDLE, LARGE = (3, 5, 4), (96, 80, 112), (130, 100, 90)
 AMD, INTEL = "znver4", "cascadelake"
+NUMBERS = count()
 FACTORS = ((1.0, 0.0), (-0.5, 1.0), (2.0, 0.75))
 
 
@@ -72,12 +73,19 @@ def libraries(choice: str, processor: str) -> str:
 
 
 def with_blas(file: Path, choice: str, processor: str) -> ModuleType:
+    """A module that goes by another processor; what it compiles has names of its own.
+
+    By the same name LLVM takes what was compiled before, with what libraries and numbers meant then.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(llvmlite.binding, "get_host_cpu_name", lambda: processor)
         patch.delenv("SYMGRAD_BLAS", raising=False)
         if choice:
             patch.setenv("SYMGRAD_BLAS", choice)
-        return load(file)
+        module = load(file)
+    of_module, number = module._of_module, next(NUMBERS)
+    module._of_module = lambda builder, name, kinds: of_module(builder, f"{name}_{number}", kinds)
+    return module
 
 
 def check(gemm: Callable[..., None], a: Any, b: Any, alpha: float, beta: float) -> None:
@@ -199,6 +207,68 @@ def test_libraries_are_chosen_and_fit_the_processor(
     gemm = compiled(module)
     for sizes, (alpha, beta) in product((SMALL, MIDDLE, LARGE, (700, 2, 800)), FACTORS):
         check(gemm, *matrices(sizes, dtype, "F", "C"), alpha, beta)
+
+
+@pytest.fixture
+def chosen(file: Path) -> Iterator[Callable[..., str]]:
+    """Which library is called for a product, where there is MKL: told by stand-ins that compute nothing."""
+    calls: list[str] = []
+    routine = CFUNCTYPE(None, *[c_void_p] * 13)
+    stand_ins = {name: routine(lambda *_, name=name: calls.append(name)) for name in ("scipy", "mkl")}
+
+    def library(processor: str, dtype: str, layout: str, sizes: tuple[int, int, int]) -> str:
+        module = with_blas(file, "mkl", processor)
+        for letter in "sd":
+            for name, symbol in (("scipy", f"symgrad_{letter}gemm"), ("mkl", f"symgrad_mkl_{letter}gemm")):
+                llvmlite.binding.add_symbol(symbol, cast(stand_ins[name], c_void_p).value)
+        compiled(module)(1.0, *matrices(sizes, dtype, *layout), 0.0, np.zeros(sizes[::2], dtype))
+        return calls.pop()
+
+    yield library
+    load(file)  # and gives the names back to the libraries
+
+
+BOUNDS = {
+    # on Intel's processors, in these layouts and types: the last that is SciPy's, and the first that is MKL's
+    "large": (["CC", "FC", "FF"], ["float32", "float64"], (32, 999, 31), (32, 1000, 32)),
+    "rows with rows, long": (["CF"], ["float32", "float64"], (255, 65, 16), (256, 65, 16)),
+    "rows with rows, long, by one": (["CF"], ["float32", "float64"], (16, 64, 256), (16, 65, 256)),
+    "rows with rows, thin": (["CF"], ["float32", "float64"], (15, 65, 1000), (16, 65, 1000)),
+    "rows with rows, narrow below": (["CF"], ["float32"], (64, 1000, 127), (64, 1000, 128)),
+    "rows with rows, narrow beside": (["CF"], ["float32"], (64, 1000, 100), (65, 1000, 100)),
+    "rows with rows, narrow and thin": (["CF"], ["float32"], (16, 1000, 100), (15, 1000, 100)),
+    "rows with rows, large": (["CF"], ["float64"], (32, 999, 31), (32, 1000, 32)),
+    "rows a page apart": (["CC", "FC"], ["float64"], (32, 512, 1024), (32, 512, 1023)),
+    "few rows a page apart": (["CC", "FC"], ["float64"], (32, 512, 512), (32, 511, 512)),
+    "a page apart, for few rows": (["CC", "FC"], ["float64"], (32, 512, 512), (31, 512, 512)),
+    "a page apart, for many rows": (["CC", "FC"], ["float64"], (160, 512, 512), (161, 512, 512)),
+}
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_mkl_takes_the_products_that_it_is_faster_with(chosen: Callable[..., str], bound: str) -> None:
+    layouts, dtypes, of_scipy, of_mkl = BOUNDS[bound]
+    for dtype, layout in product(dtypes, layouts):
+        assert chosen(INTEL, dtype, layout, of_scipy) == "scipy"
+        assert chosen(INTEL, dtype, layout, of_mkl) == "mkl"
+
+
+@pytest.mark.parametrize("layout", ["CC", "CF", "FC"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_on_amd_mkl_takes_what_is_of_a_middle_size(
+    chosen: Callable[..., str], dtype: str, layout: str
+) -> None:
+    for sizes in ((32, 512, 32), (64, 128, 64), (32, 512, 512), (256, 256, 256)):
+        assert chosen(AMD, dtype, layout, sizes) == "mkl"
+    for sizes in ((32, 511, 32), (31, 1000, 64), (1000, 1000, 31), (512, 512, 256)):
+        assert chosen(AMD, dtype, layout, sizes) == "scipy"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_are_right_whoever_makes_them(gemm: Callable[..., None], dtype: str) -> None:
+    for layouts, _, *bounds in BOUNDS.values():
+        for layout, sizes in product(layouts, bounds):
+            check(gemm, *matrices(sizes, dtype, *layout), -0.5, 1.0)
 
 
 def test_by_python_it_is_the_same(file: Path) -> None:

@@ -1,15 +1,19 @@
 """Products in blocks, for threads to take."""
 
+import sys
 from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
 from numba import config, types
 from numba.extending import intrinsic
 
 from symgrad.runtime.numba.products.blas import (
     _BY_ROWS,
+    _IS_AMD,
+    _MKL,
     _amount,
     _chosen,
     _letter,
@@ -22,8 +26,12 @@ from symgrad.runtime.numba.sharing.tasks import _number, _number_of_threads, _of
 
 # Libraries have threads of their own, which wait in loops for work, in the way of all else, and share it
 # evenly, so that the slowest core decides. Here a library computes on one thread, and threads take blocks of
-# c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns.
+# c, two for each thread, of at least LEAST_AMOUNT multiplications and LEAST_SIDE rows or columns: each
+# reads and packs anew what it shares with others.
 LEAST_AMOUNT, LEAST_SIDE = 2**21, 64
+# Blocks that have so many rows or more are whole rows: so oneDNN is faster, and MKL slower.
+_WHOLE_FROM = sys.maxsize if _MKL and not _IS_AMD else LEAST_SIDE
+llvmlite.binding.add_symbol("symgrad_whole_from", _WHOLE_FROM)
 
 
 def _number_of_blocks(builder: Any, product: _Product) -> Any:
