@@ -1682,8 +1682,8 @@ PIECE = 4096
 ALONE = 2**18  # up to so many multiplications no library starts threads
 # Three kinds of products are an exception on Intel's processors, measured on one of model 85. a·bᵀ, which is
 # read along the sum, if c has THICK rows and columns or more: with a LONG side OpenBLAS has no kernel of
-# its own for it, and MKL takes 0.7 of its time from ALONE on; in float32 with sides within NARROW MKL packs no
-# factor, and OpenBLAS takes 0.7 of its time. So it does in float64 with MEDIUM rows, where a PAGE or more
+# its own for it, and MKL takes 0.7 of its time from ALONE on; in float32 with sides within NARROW MKL packs
+# no factor, and OpenBLAS takes 0.7 of its time. So it does in float64 with MEDIUM rows, where a PAGE or more
 # rows of b lie a multiple of PAGE numbers apart, and so meet in the same places of the caches.
 THICK, LONG, NARROW, MEDIUM, PAGE = 16, 256, (64, 127), (32, 160), 512
 _IS_AMD = llvmlite.binding.get_host_cpu_name().startswith(("bdver", "btver", "znver"))
