@@ -35,7 +35,7 @@ def _key() -> int:
     """Under which a communicator of mpi4py keeps what looks after it."""
     from mpi4py import MPI
 
-    return MPI.Comm.Create_keyval()
+    return MPI.Comm.Create_keyval(delete_fn=lambda _, __, found: found.end())
 
 
 def sent_behind(comm: Any) -> SentBehind:
@@ -57,7 +57,7 @@ class SentBehind:
 
     def __init__(self, comm: Any, *, has_thread: bool) -> None:
         self.comm, self.has_thread = comm, has_thread
-        self.begun = SimpleQueue[OnTheWay]()
+        self.begun = SimpleQueue[OnTheWay | None]()
         if has_thread:
             Thread(target=self._look_after, daemon=True, name="what ranks send").start()
 
@@ -68,9 +68,13 @@ class SentBehind:
             self.begun.put(found)
         return found
 
+    def end(self) -> None:
+        """Nothing will be begun any more."""
+        self.begun.put(None)
+
     def _look_after(self) -> None:
-        while True:
-            self.begun.get().run()
+        while (begun := self.begun.get()) is not None:
+            begun.run()
 
 
 class OnTheWay:

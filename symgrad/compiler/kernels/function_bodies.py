@@ -107,14 +107,19 @@ class FunctionBodies:
 
     def body(self, phase: Phase) -> tuple[Instruction, ...]:
         """The instructions of a phase: views of its tensors, then one statement after another."""
-        return self._section(self._rerolled(phase))
+        return self._section(self.rerolled(phase))
 
     def sections(self, phase: Phase, longest: int) -> Sections:
         """The same in sections of at most so many statements, as far as loops allow, each with its views."""
-        return tuple(map(self._section, sections(self._rerolled(phase), longest)))
+        return self.in_sections(self.rerolled(phase), longest)
 
-    def _rerolled(self, phase: Phase) -> tuple[Action | Repeat, ...]:
+    def rerolled(self, phase: Phase) -> tuple[Action | Repeat, ...]:
+        """The statements of a phase, with runs of equal ones written once."""
         return reroll(tuple(self._action(step) for step in phase.steps))
+
+    def in_sections(self, parts: tuple[Action | Repeat, ...], longest: int) -> Sections:
+        """Such statements as bodies of functions, see `sections`."""
+        return tuple(map(self._section, sections(parts, longest)))
 
     def _section(self, parts: Sequence[Action | Repeat]) -> tuple[Instruction, ...]:
         single = [p for p in parts if isinstance(p, Action)]

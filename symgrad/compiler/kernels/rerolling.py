@@ -27,6 +27,11 @@ class Action:
     comments: tuple[str, ...]
     stream: int = 0
 
+    @property
+    def covered(self) -> int:
+        """How many statements it is."""
+        return 1
+
 
 @dataclass(frozen=True)
 class Repeat:
@@ -39,6 +44,11 @@ class Repeat:
     times: int
     strides: tuple[tuple[int, ...], ...]
     streams: tuple[int, ...]
+
+    @property
+    def covered(self) -> int:
+        """How many statements it is, time by time."""
+        return self.times * len(self.actions)
 
 
 def reroll(actions: tuple[Action, ...]) -> tuple[Action | Repeat, ...]:
@@ -76,13 +86,9 @@ def _longest_repeat(actions: tuple[Action, ...], start: int) -> Repeat | None:
     best: Repeat | None = None
     for period in range(1, min(MAX_PERIOD, (len(actions) - start) // MIN_REPEATS) + 1):
         repeat = _repeat(actions, start, period)
-        if repeat is not None and (best is None or _covered(repeat) > _covered(best)):
+        if repeat is not None and (best is None or repeat.covered > best.covered):
             best = repeat
     return best
-
-
-def _covered(repeat: Repeat) -> int:
-    return repeat.times * len(repeat.actions)
 
 
 def _repeat(actions: tuple[Action, ...], start: int, period: int) -> Repeat | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -29,9 +30,11 @@ class Bucket:
 
 
 def buckets_of(
-    plan: Plan, steps: Sequence[Step], told: Mapping[str, int] = MappingProxyType({})
+    plan: Plan, steps: Sequence[Step], ends: Sequence[int], told: Mapping[str, int] = MappingProxyType({})
 ) -> tuple[Bucket, ...]:
-    """The buckets of the gradient that steps form, in the order in which they are finished; what ranks have
+    """The buckets of the gradient that steps form, in the order in which they are finished.
+
+    That is behind some of the `ends`, numbers of steps, of which the last one is that of all. What ranks have
     `told` each other has changed by so many steps.
 
     Layers come in the order of their parameters, so the last ones of these are finished first.
@@ -39,17 +42,15 @@ def buckets_of(
     least = max(LEAST, plan.parameter_count // MOST)
     found: list[Bucket] = []
     for part in reversed([*_finished(plan, steps, told)]):
+        own = replace(part, steps=ends[min(bisect_left(ends, max(part.steps, 1)), len(ends) - 1)])
         before = found[-1] if found else None
-        if before and (before.last - before.first < least or part.steps <= before.steps):
-            found[-1] = Bucket(part.first, before.last, max(before.steps, part.steps))
+        if before and (before.last - before.first < least or own.steps <= before.steps):
+            found[-1] = Bucket(own.first, before.last, max(before.steps, own.steps))
         else:
-            found.append(part)
-    return (*found[:-1], replace(found[-1], steps=len(steps))) if found else whole_bucket(plan, steps)
-
-
-def whole_bucket(plan: Plan, steps: Sequence[Step]) -> tuple[Bucket, ...]:
-    """The whole gradient as one bucket."""
-    return (Bucket(0, plan.parameter_count, len(steps)),)
+            found.append(own)
+    if not found:
+        return (Bucket(0, 0, ends[-1]),)
+    return (*found[:-1], replace(found[-1], steps=ends[-1]))
 
 
 def _finished(plan: Plan, steps: Sequence[Step], told: Mapping[str, int]) -> Iterator[Bucket]:

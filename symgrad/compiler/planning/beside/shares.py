@@ -73,7 +73,7 @@ def shared_plan(plan: Plan, shares: tuple[Share, ...]) -> SharedPlan:
     ends = [*accumulate(len(share.steps) for share in shares)]
     read = zip(shares[:-1], ends[:-1], strict=True)
     told = {exchange.tensor: end + 1 for share, end in read for exchange in share.exchanges}
-    buckets = buckets_of(plan, steps, told)
+    buckets = buckets_of(plan, steps, range(len(steps) + 1), told)
     exchanges = dict(zip(ends, (share.exchanges for share in shares), strict=True))
     cuts = sorted({*ends, *(bucket.steps for bucket in buckets)})
     cut = [Share(steps[a:b], exchanges.get(b, ())) for a, b in pairwise([0, *cuts])]

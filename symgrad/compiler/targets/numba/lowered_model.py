@@ -15,7 +15,7 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
-from symgrad.compiler.planning.beside.buckets import LEAST, buckets_of, whole_bucket
+from symgrad.compiler.planning.beside.buckets import LEAST
 from symgrad.compiler.planning.beside.further_plan import FurtherPlan, StepPlan, steps_of
 from symgrad.compiler.planning.beside.shares import SharedPlan
 from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step, looked_up_in_step
@@ -385,9 +385,8 @@ def _bodies(
 
 
 def _finished(
-    planned: PlannedModel, drivers: FunctionBodies, function: str, steps: Sequence[Step]
+    planned: PlannedModel, drivers: FunctionBodies, function: str, steps: tuple[Step, ...]
 ) -> FinishedGradient:
     """The gradient in parts, where ranks share batches whose rows do not know of each other."""
     has_parts = isinstance(planned.sharing, RowWeight)
-    buckets = buckets_of(planned.plan, steps) if has_parts else whole_bucket(planned.plan, steps)
-    return finished_gradient(drivers, function, steps, buckets, LONGEST_SECTION)
+    return finished_gradient(drivers, function, steps, LONGEST_SECTION, in_parts=has_parts)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING
 
+from symgrad.compiler.planning.beside.buckets import buckets_of
 from symgrad.compiler.planning.plan import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from symgrad.compiler.kernels.function_bodies import FunctionBodies, Sections
     from symgrad.compiler.planning.beside.buckets import Bucket
     from symgrad.compiler.planning.plan import Step
@@ -44,9 +43,15 @@ class FinishedGradient:
 
 
 def finished_gradient(
-    drivers: FunctionBodies, function: str, steps: Sequence[Step], buckets: tuple[Bucket, ...], longest: int
+    drivers: FunctionBodies, function: str, steps: tuple[Step, ...], longest: int, *, in_parts: bool
 ) -> FinishedGradient:
-    """The gradient that these steps form; sections have at most so many statements, as far as loops allow."""
-    ends = (0, *(bucket.steps for bucket in buckets[:-1]), len(steps))
-    parts = (Phase("gradient", tuple(steps[first:last])) for first, last in pairwise(ends))
-    return FinishedGradient(function, buckets, tuple(drivers.sections(part, longest) for part in parts))
+    """The gradient that these steps form; sections have at most so many statements, as far as loops allow.
+
+    Loops over equal layers stay whole: written out bucket by bucket, one takes three times as long to compile.
+    """
+    statements = drivers.rerolled(Phase("gradient", steps))
+    ends = tuple(accumulate((each.covered for each in statements), initial=0))
+    buckets = buckets_of(drivers.plan, steps, ends if in_parts else ends[-1:])
+    cuts = (0, *(ends.index(bucket.steps) for bucket in buckets))
+    parts = (drivers.in_sections(statements[first:last], longest) for first, last in pairwise(cuts))
+    return FinishedGradient(function, buckets, tuple(parts))
