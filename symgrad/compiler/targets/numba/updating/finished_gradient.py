@@ -47,7 +47,7 @@ def finished_gradient(
 ) -> FinishedGradient:
     """The gradient that these steps form; sections have at most so many statements, as far as loops allow.
 
-    Loops over equal layers stay whole: written out bucket by bucket, one takes three times as long to compile.
+    Loops over equal layers stay whole: written out in parts, one takes three times as long to compile.
     """
     statements = drivers.rerolled(Phase("gradient", steps))
     ends = tuple(accumulate((each.covered for each in statements), initial=0))
