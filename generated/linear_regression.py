@@ -1626,7 +1626,8 @@ class _Stretch:
     def __init__(
         self, comm: Any, theta: np.ndarray, own_state: State, ends: list[int], taken: np.ndarray
     ) -> None:
-        self.comm, self.own_state, self.ends, self.taken = comm, own_state, ends, taken
+        self.comm, self.ends, self.taken = comm, ends, taken
+        self.own_state = tuple(own_state)  # as it was compiled for: a State would be looked up at each call
         self.rank, self.ranks = comm.Get_rank(), len(ends) - 1
         self.first, last = ends[self.rank : self.rank + 2]
         self.own, self.size = theta[self.first : last], last - self.first

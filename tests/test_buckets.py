@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from cProfile import Profile
 from itertools import chain
+from pstats import Stats
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +15,10 @@ from building import interpreted, written
 from seeds import one_in
 from thread_ranks import on_ranks
 
+from symgrad.compiler.loading.load import load
 from symgrad.compiler.targets.numba.lowered_model import lowered_model
 from symgrad.pipeline import stages_of
+from symgrad.ranks.group_of_ranks import OneOfOne
 from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
@@ -136,3 +140,17 @@ def test_a_bucket_is_sent_before_the_next_is_formed(
     assert len(ends) > 1
     parts = [(f"part {part}", *["sent"] * ends.count(part)) for part in range(1, ends[-1] + 1)]
     assert events == [*chain.from_iterable(parts), *["sent"] * len(ends)]  # and new parameters at the end
+
+
+def test_what_is_compiled_for_shared_steps_is_found_by_each(tmp_path: Path) -> None:
+    """Numba looks on the disk for what it was not given before, at each call where that has another type."""
+    module = load(written(test_shared_epochs.spec(optimizer="adam", clip_norm=1.0), tmp_path))
+    params = module.init_params(1)
+    state, data = module.init_state(params), (test_shared_epochs.X[:6], test_shared_epochs.T[:6])
+    module.train_step(params, state, *data, comm=OneOfOne())
+    with Profile() as profile:
+        module.train_step(params, state, *data, comm=OneOfOne())
+    called = {name for _, _, name in Stats(profile).stats}
+    assert module._rest_of_step.overloads, "it is not compiled"
+    assert "make_step" in called
+    assert not called & {"load_overload", "_compile_for_args"}
