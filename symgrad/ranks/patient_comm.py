@@ -43,6 +43,7 @@ class PatientComm:
 
     def __init__(self, comm: Any) -> None:
         self.comm = comm
+        self._begun: list[tuple[Any, Any]] = []
 
     def Get_rank(self) -> int:
         """The number of this rank."""
@@ -63,11 +64,19 @@ class PatientComm:
     def Ialltoallv(self, sent: Any, taken: Any) -> Any:
         """Begin the same: between machines it goes on while this rank computes; `Wait` comes to its end.
 
-        On one machine it is made then: who copies memory there does not compute meanwhile.
+        On one machine it is made then, with all that was begun: who copies memory there does not compute
+        meanwhile.
         """
         if self._between_machines is not None:
             return self._between_machines.begin(sent, taken, self.meet)
-        return _AtTheEnd(lambda: self.meet(self.comm.Ibarrier(), lambda: self.comm.Alltoallv(sent, taken)))
+        self._begun.append((sent, taken))
+        return _AtTheEnd(self._end_all)
+
+    def _end_all(self) -> None:
+        """Make all exchanges that were begun."""
+        begun, self._begun = self._begun, []
+        if begun:
+            self.meet(self.comm.Ibarrier(), lambda: [self.comm.Alltoallv(*each) for each in begun])
 
     @cached_property
     def _between_machines(self) -> SentBehind | None:
