@@ -22,7 +22,8 @@ def on_ranks(ranks: int, work: Callable[[ThreadRank], Any]) -> list[Any]:
 
     def run(rank: int) -> Any:
         try:
-            return work(ThreadRank(rank, board, barrier))
+            with np.errstate(all="ignore"):  # each thread has its own; compiled code warns of nothing
+                return work(ThreadRank(rank, board, barrier))
         except BaseException:
             barrier.abort()
             raise
