@@ -79,7 +79,7 @@ def test_loops_over_equal_layers_stay_whole() -> None:
     assert text.count("for layer in range(23):") == 2  # forward, and back
 
 
-@pytest.mark.parametrize("name", one_in(3, CASES))
+@pytest.mark.parametrize("name", one_in(6, CASES))
 def test_ranks_with_buckets_make_the_steps_of_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
